@@ -1,0 +1,2 @@
+//! Runs the behaviour scenarios of specs/features through the facade's public interface.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Typed security events and the sinks they are written to.
+#![forbid(unsafe_code)]

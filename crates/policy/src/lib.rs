@@ -1,0 +1,2 @@
+//! The VRAM-only rules: facts in, decision out, no input or output.
+#![forbid(unsafe_code)]

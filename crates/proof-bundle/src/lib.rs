@@ -1,0 +1,2 @@
+//! Writes proof bundles: requirements, observed records, coverage and reports.
+#![forbid(unsafe_code)]
