@@ -1,0 +1,58 @@
+//! Hashes many whole blocks on all cores.
+
+use std::num::NonZero;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use crate::flat::hash;
+use crate::tree::{BLOCK_BYTES, Hash};
+
+/// What one thread takes from the queue at a time: large enough that the queue's lock does not show, small
+/// enough that the threads end together.
+const BLOCKS_PER_TURN: usize = 32;
+/// Starting a thread costs about as much as hashing 64 KiB: fewer blocks than this per thread gain nothing.
+const BLOCKS_PER_THREAD: usize = 64;
+/// More threads than this outrun the host's memory; fewer stacks also keep the footprint small.
+const MAX_THREADS: usize = 32;
+/// The stack of a hashing thread: SHA-256 needs a few hundred bytes, Rust's default is 2 MiB.
+const STACK_BYTES: usize = 128 * 1024;
+
+/// Writes the hash of each of `blocks` to the place of the same number in `hashes`.
+pub(crate) fn hash_blocks(blocks: &[[u8; BLOCK_BYTES]], hashes: &mut [Hash]) {
+    let threads = thread::available_parallelism()
+        .map_or(1, NonZero::get)
+        .min(MAX_THREADS)
+        .min(blocks.len().div_euclid(BLOCKS_PER_THREAD));
+    hash_blocks_on(threads, blocks, hashes);
+}
+
+/// The same on at most `threads` threads, of which the caller's is one.
+fn hash_blocks_on(threads: usize, blocks: &[[u8; BLOCK_BYTES]], hashes: &mut [Hash]) {
+    if threads <= 1 {
+        return hash_serially(blocks, hashes);
+    }
+    let turns = Mutex::new(blocks.chunks(BLOCKS_PER_TURN).zip(hashes.chunks_mut(BLOCKS_PER_TURN)));
+    let work = || {
+        loop {
+            let turn = turns.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some((blocks, hashes)) = turn else { break };
+            hash_serially(blocks, hashes);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..threads {
+            // Where the system refuses another thread, those that run take its turns too.
+            let helper = thread::Builder::new().stack_size(STACK_BYTES);
+            if helper.spawn_scoped(scope, work).is_err() {
+                break;
+            }
+        }
+        work();
+    });
+}
+
+fn hash_serially(blocks: &[[u8; BLOCK_BYTES]], hashes: &mut [Hash]) {
+    for (block, place) in blocks.iter().zip(hashes) {
+        *place = hash(block);
+    }
+}

@@ -1,0 +1,223 @@
+//! The fs-verity tree: SHA-256, 4096-byte blocks, no salt (Linux kernel documentation, fs-verity,
+//! "Merkle tree" and "File digest computation").
+
+use std::fmt;
+
+use crate::TreeDigest;
+use crate::flat::hash;
+use crate::parallel::hash_blocks;
+
+/// The size of a block of data, and of a block of hashes, in bytes.
+pub const BLOCK_BYTES: usize = 4096;
+/// How many hashes a block of hashes holds.
+const HASHES_PER_BLOCK: usize = BLOCK_BYTES / size_of::<Hash>();
+
+/// The hash of one block.
+pub(crate) type Hash = [u8; 32];
+
+/// Builds the tree of bytes that arrive in pieces.
+///
+/// It keeps 32 bytes for each 4096 that it has seen, and at most one unfinished block; data handed over in
+/// large pieces is hashed where it lies, on all cores.
+#[derive(Clone)]
+pub struct TreeHasher {
+    leaves: Vec<Hash>,
+    data_bytes: u64,
+    partial: [u8; BLOCK_BYTES],
+    partial_bytes: usize,
+}
+
+impl TreeHasher {
+    /// Starts a tree over no bytes.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { leaves: Vec::new(), data_bytes: 0, partial: [0; BLOCK_BYTES], partial_bytes: 0 }
+    }
+
+    /// Appends `bytes`; how they are cut into pieces does not matter.
+    pub fn update(&mut self, bytes: &[u8]) {
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.data_bytes = self.data_bytes.saturating_add(length);
+        let bytes = self.fill_partial(bytes);
+        let (blocks, rest) = bytes.as_chunks::<BLOCK_BYTES>();
+        self.append_leaves(blocks);
+        self.fill_partial(rest);
+    }
+
+    /// The tree of everything appended.
+    #[must_use]
+    pub fn finish(mut self) -> Tree {
+        if self.partial_bytes > 0 {
+            // `fill_partial` leaves zeros after the data, which is the padding that the format asks for.
+            self.leaves.push(hash(&self.partial));
+        }
+        Tree::over(self.leaves, self.data_bytes)
+    }
+
+    /// Moves what fits of `bytes` into an unfinished block and returns the rest. With whole blocks to come and
+    /// none unfinished there is nothing to do, so large pieces are never copied.
+    fn fill_partial<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        if self.partial_bytes == 0 && bytes.len() >= BLOCK_BYTES {
+            return bytes;
+        }
+        let room = self.partial.get_mut(self.partial_bytes..).unwrap_or(&mut []);
+        let (head, rest) = bytes.split_at(bytes.len().min(room.len()));
+        for (place, byte) in room.iter_mut().zip(head) {
+            *place = *byte;
+        }
+        self.partial_bytes = self.partial_bytes.saturating_add(head.len());
+        if self.partial_bytes == BLOCK_BYTES {
+            self.leaves.push(hash(&self.partial));
+            self.partial = [0; BLOCK_BYTES];
+            self.partial_bytes = 0;
+        }
+        rest
+    }
+
+    fn append_leaves(&mut self, blocks: &[[u8; BLOCK_BYTES]]) {
+        let start = self.leaves.len();
+        self.leaves.resize(start.saturating_add(blocks.len()), [0; 32]);
+        hash_blocks(blocks, self.leaves.get_mut(start..).unwrap_or(&mut []));
+    }
+}
+
+impl Default for TreeHasher {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for TreeHasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TreeHasher").field("data_bytes", &self.data_bytes).finish_non_exhaustive()
+    }
+}
+
+/// The hashes of all blocks and of all blocks of hashes, 0.8 % of the data's size.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Tree {
+    data_bytes: u64,
+    /// The hashes of the data's blocks first, the root's level last; no level for no data.
+    levels: Vec<Vec<Hash>>,
+}
+
+impl Tree {
+    fn over(leaves: Vec<Hash>, data_bytes: u64) -> Self {
+        let mut levels = Vec::new();
+        let mut level = leaves;
+        while level.len() > 1 {
+            let above = level.chunks(HASHES_PER_BLOCK).map(hash_of_hashes).collect();
+            levels.push(std::mem::replace(&mut level, above));
+        }
+        if !level.is_empty() {
+            levels.push(level);
+        }
+        Self { data_bytes, levels }
+    }
+
+    /// The size of the data in bytes.
+    #[must_use]
+    pub fn data_bytes(&self) -> u64 {
+        self.data_bytes
+    }
+
+    /// How many blocks of [`BLOCK_BYTES`] the data has, a partial last one included.
+    #[must_use]
+    pub fn block_count(&self) -> u64 {
+        u64::try_from(self.leaves().len()).unwrap_or(u64::MAX)
+    }
+
+    /// The root hash: 32 zero bytes for no data. It does not bind the data's length; [`Tree::digest`] does.
+    #[must_use]
+    pub fn root(&self) -> [u8; 32] {
+        self.levels.last().and_then(|level| level.first()).copied().unwrap_or([0; 32])
+    }
+
+    /// The fs-verity file digest: SHA-256 of the 256-byte descriptor.
+    #[must_use]
+    pub fn digest(&self) -> TreeDigest {
+        // struct fsverity_descriptor: version, hash algorithm, log2 of the block size, salt size, 4 reserved
+        // bytes, data size, root hash in 64 bytes, salt in 32, 144 reserved.
+        let mut descriptor = Vec::with_capacity(256);
+        descriptor.extend_from_slice(&[1, 1, 12, 0, 0, 0, 0, 0]);
+        descriptor.extend_from_slice(&self.data_bytes.to_le_bytes());
+        descriptor.extend_from_slice(&self.root());
+        descriptor.resize(256, 0);
+        TreeDigest::from_bytes(hash(&descriptor))
+    }
+
+    /// The numbers of the blocks in which the data of `self` and `other` differ, in order, counted from 0.
+    ///
+    /// For data of one length this walks down from the roots and looks only below hashes that differ. Where the
+    /// lengths differ, the block in which the shorter one ends and all after it differ.
+    #[must_use]
+    pub fn differing_blocks(&self, other: &Self) -> Vec<u64> {
+        if self.data_bytes == other.data_bytes { self.walk_down(other) } else { self.compare_lengths(other) }
+    }
+
+    fn walk_down(&self, other: &Self) -> Vec<u64> {
+        // Level by level: the numbers of the hashes that differ, starting with the only one at the top.
+        let mut differing = vec![0_usize];
+        let mut reach = 1;
+        for (ours, theirs) in self.levels.iter().zip(&other.levels).rev() {
+            differing = differing
+                .iter()
+                .map(|parent| parent.saturating_mul(reach))
+                .flat_map(|first| first..first.saturating_add(reach))
+                .filter(|child| ours.get(*child) != theirs.get(*child))
+                .collect();
+            reach = HASHES_PER_BLOCK;
+        }
+        if self.levels.is_empty() {
+            return Vec::new();
+        }
+        differing.into_iter().map(block_number).collect()
+    }
+
+    fn compare_lengths(&self, other: &Self) -> Vec<u64> {
+        let shorter = self.data_bytes.min(other.data_bytes);
+        let blocks = self.block_count().max(other.block_count());
+        let whole = usize::try_from(shorter).map_or(usize::MAX, |bytes| bytes.div_euclid(BLOCK_BYTES));
+        let common = self.leaves().iter().zip(other.leaves()).take(whole);
+        (0..)
+            .zip(common)
+            .filter(|(_, (ours, theirs))| ours != theirs)
+            .map(|(number, _)| number)
+            .chain(block_number(whole)..blocks)
+            .collect()
+    }
+
+    fn leaves(&self) -> &[Hash] {
+        self.levels.first().map_or(&[], Vec::as_slice)
+    }
+}
+
+impl fmt::Debug for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tree")
+            .field("data_bytes", &self.data_bytes)
+            .field("digest", &self.digest())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The fs-verity file digest of `bytes`.
+#[must_use]
+pub fn tree_digest(bytes: &[u8]) -> TreeDigest {
+    let mut hasher = TreeHasher::new();
+    hasher.update(bytes);
+    hasher.finish().digest()
+}
+
+/// The hash of a block of up to 128 hashes, padded with zeros.
+fn hash_of_hashes(hashes: &[Hash]) -> Hash {
+    let mut block = [[0_u8; 32]; HASHES_PER_BLOCK];
+    for (place, hash) in block.iter_mut().zip(hashes) {
+        *place = *hash;
+    }
+    hash(block.as_flattened())
+}
+
+fn block_number(index: usize) -> u64 {
+    u64::try_from(index).unwrap_or(u64::MAX)
+}
