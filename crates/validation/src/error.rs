@@ -30,7 +30,7 @@ pub enum ValidationError {
         position: usize,
     },
     /// No device has this index.
-    #[error("gpu index {index} does not exist: there are {device_count} devices, numbered from 0")]
+    #[error("gpu index {index} does not exist: {device_count} found, numbered from 0")]
     GpuIndexOutOfRange {
         /// The index asked for.
         index: u32,
@@ -71,7 +71,7 @@ pub enum ValidationError {
     #[error("tensor-parallel count is 0: a model has at least 1 part")]
     TensorParallelCountZero,
     /// A tensor-parallel index outside its group.
-    #[error("tensor-parallel index {index} does not exist: there are {count} parts, numbered from 0")]
+    #[error("tensor-parallel index {index} does not exist: the model has {count}, numbered from 0")]
     TensorParallelIndexOutOfRange {
         /// The index given.
         index: u32,
