@@ -1,0 +1,82 @@
+//! Which devices this host has, and what was looked at to find out.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{env, fs};
+
+use crate::Device;
+
+/// The driver library that every CUDA program opens.
+const DRIVER: &str = "libcuda.so.1";
+/// What the dynamic linker knows, and the folders where it looks as well.
+const LINKER_CACHE: &str = "etc/ld.so.cache";
+const LIBRARY_FOLDERS: [&str; 6] =
+    ["lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu", "lib64", "usr/lib64", "usr/lib", "usr/lib/wsl/lib"];
+/// What the kernel driver makes for each GPU; `dxg` is WSL2's.
+const DEVICE_NODES: [&str; 3] = ["dev/nvidiactl", "dev/nvidia0", "dev/dxg"];
+
+/// Why there is no GPU to use.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoGpu {
+    /// Driver and device are there, and this build cannot use them.
+    #[error("this build has no CUDA backend: a driver and a device are here, and it cannot use them")]
+    NoCudaFeature,
+    /// There is no driver library; the text says what was missing.
+    #[error("no CUDA driver: {0}; install the NVIDIA driver, or start the container with its GPU runtime")]
+    NoDriver(String),
+    /// There is a driver library and no device.
+    #[error("a CUDA driver and no device: check nvidia-smi, or give the container a GPU")]
+    NoDevice,
+}
+
+/// What [`discover`] found.
+pub struct Discovery {
+    /// The devices that can be used, by index.
+    pub devices: Vec<Arc<dyn Device>>,
+    /// Why there is no GPU among them.
+    pub reason: NoGpu,
+    /// What was looked at and what was there, a line each, for a person to read. It differs between hosts.
+    pub seen: Vec<String>,
+}
+
+/// Looks for a CUDA driver and for device nodes. It opens no library and starts nothing.
+pub fn discover() -> Discovery {
+    let folders = env::var_os("LD_LIBRARY_PATH").map(|paths| env::split_paths(&paths).collect()).unwrap_or_default();
+    look(Path::new("/"), folders)
+}
+
+/// Looks below `root`, in `folders` before the usual ones.
+fn look(root: &Path, mut folders: Vec<PathBuf>) -> Discovery {
+    folders.extend(LIBRARY_FOLDERS.map(|folder| root.join(folder)));
+    let mut seen = Vec::new();
+    let mut driver = false;
+    // A relative or empty entry of the search path means the working directory, where no driver belongs.
+    for path in folders.iter().filter(|folder| folder.is_absolute()).map(|folder| folder.join(DRIVER)) {
+        if path.exists() {
+            driver = true;
+            seen.push(format!("{}: present", path.display()));
+        }
+    }
+    let cache = root.join(LINKER_CACHE);
+    let known = fs::read(&cache).is_ok_and(|bytes| bytes.windows(DRIVER.len()).any(|at| at == DRIVER.as_bytes()));
+    driver |= known;
+    seen.push(format!(
+        "{}: {}",
+        cache.display(),
+        if known { "names libcuda.so.1" } else { "does not name libcuda.so.1" }
+    ));
+
+    let mut device = false;
+    for node in DEVICE_NODES.map(|node| root.join(node)) {
+        let present = node.exists();
+        device |= present;
+        seen.push(format!("{}: {}", node.display(), if present { "present" } else { "absent" }));
+    }
+    let reason = match (driver, device) {
+        (false, _) => NoGpu::NoDriver(format!("{DRIVER} is not on this host's library path")),
+        (true, false) => NoGpu::NoDevice,
+        (true, true) => NoGpu::NoCudaFeature,
+    };
+    Discovery { devices: Vec::new(), reason, seen }
+}
