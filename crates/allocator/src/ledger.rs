@@ -1,0 +1,101 @@
+//! The books of one device's memory.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::AllocatorError;
+
+/// Where every byte of a device's capacity is, at one moment. Available, used and quarantined add up to the capacity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Books {
+    /// All of the memory, in bytes.
+    pub capacity_bytes: u64,
+    /// Bytes that are reserved or allocated.
+    pub used_bytes: u64,
+    /// Bytes that could not be overwritten or freed, lost until the process ends.
+    pub quarantined_bytes: u64,
+    /// Bytes that can be reserved.
+    pub available_bytes: u64,
+}
+
+/// Counts the bytes of one device's memory, so that never more is handed out than the device has.
+#[derive(Debug)]
+pub struct Ledger {
+    books: Mutex<Books>,
+}
+
+impl Ledger {
+    /// The ledger of a device with `capacity_bytes` bytes, all of them available.
+    pub fn new(capacity_bytes: u64) -> Arc<Self> {
+        Arc::new(Self {
+            books: Mutex::new(Books {
+                capacity_bytes,
+                used_bytes: 0,
+                quarantined_bytes: 0,
+                available_bytes: capacity_bytes,
+            }),
+        })
+    }
+
+    /// The books as they are now.
+    pub fn books(&self) -> Books {
+        *self.lock()
+    }
+
+    /// Takes `bytes` bytes out of what is available, until the reservation is dropped.
+    ///
+    /// # Errors
+    /// [`AllocatorError::InsufficientMemory`] when fewer are available; then the books are unchanged.
+    pub fn reserve(self: &Arc<Self>, bytes: u64) -> Result<Reservation, AllocatorError> {
+        let mut books = self.lock();
+        let after = books.available_bytes.checked_sub(bytes).zip(books.used_bytes.checked_add(bytes));
+        let (available_bytes, used_bytes) = after.ok_or(AllocatorError::InsufficientMemory {
+            needed_bytes: bytes,
+            available_bytes: books.available_bytes,
+        })?;
+        *books = Books { available_bytes, used_bytes, ..*books };
+        Ok(Reservation { ledger: Arc::clone(self), bytes })
+    }
+
+    /// The books. Nothing that is done while they are held can panic, so a poisoned lock tells nothing.
+    fn lock(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Bytes that are taken out of a ledger's available ones. Dropping it gives them back.
+pub struct Reservation {
+    ledger: Arc<Ledger>,
+    bytes: u64,
+}
+
+impl Reservation {
+    /// How many bytes are reserved.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Takes the bytes out of use for as long as the ledger lives: nobody will be given them.
+    pub fn quarantine(mut self) {
+        let mut books = self.ledger.lock();
+        books.used_bytes = books.used_bytes.saturating_sub(self.bytes);
+        books.quarantined_bytes = books.quarantined_bytes.saturating_add(self.bytes);
+        drop(books);
+        // Nothing is left to give back when this is dropped.
+        self.bytes = 0;
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        let mut books = self.ledger.lock();
+        books.used_bytes = books.used_bytes.saturating_sub(self.bytes);
+        books.available_bytes = books.available_bytes.saturating_add(self.bytes);
+    }
+}
+
+impl fmt::Debug for Reservation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reservation").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
