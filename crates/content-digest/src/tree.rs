@@ -146,6 +146,13 @@ impl Tree {
         TreeDigest::from_bytes(hash(&descriptor))
     }
 
+    /// Whether every block of hashes is the hash of the level below it. False means that the tree itself was damaged in
+    /// memory after it was made, so that what it says of the data cannot be believed.
+    #[must_use]
+    pub fn is_consistent(&self) -> bool {
+        *self == Self::over(self.leaves().to_vec(), self.data_bytes)
+    }
+
     /// The numbers of the blocks in which the data of `self` and `other` differ, in order, counted from 0.
     ///
     /// For data of one length this walks down from the roots and looks only below hashes that differ. Where the
