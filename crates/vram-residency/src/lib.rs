@@ -1,2 +1,65 @@
 //! Seal model shards in GPU memory, verify them in place before every execution, and refuse what fails.
+//!
+//! The way of the data: bytes are validated, become resident in device memory, are sealed (SHA-256, fs-verity tree,
+//! HMAC-SHA256 under a key derived from the worker's token), are verified where they lie, and only then lent.
+//!
+//! ```
+//! use vram_residency::{VramConfig, VramManager};
+//!
+//! # fn main() -> Result<(), vram_residency::VramError> {
+//! let manager = VramManager::simulated(VramConfig::default())?;
+//! let shard = manager.seal_model(b"weights", 0)?;
+//!
+//! let stream = manager.stream(0)?;
+//! let guard = manager.verify_for_execute(&shard)?;
+//! let bytes = guard.launch(&stream, |weights| weights.bytes())?;
+//! assert_eq!(bytes, 7);
+//! drop(guard);
+//!
+//! manager.release(&shard)?;
+//! # Ok(()) }
+//! ```
+//!
+//! A simulated device never passes for a real one: [`VramManager::device_class`] says which it is, every decision and
+//! attestation carries it, and [`VramManager::is_vram_only`] is false on it. Production workers start with
+//! [`VramManager::require_gpu`], which refuses without a GPU.
+//!
+//! # What is not claimed
+//! A window remains between verification and the end of the execution; a process killed by SIGKILL leaves its device
+//! memory to the driver; root on the host can subvert all of it. The project's SECURITY document has the whole list.
 #![forbid(unsafe_code)]
+
+mod attestation;
+mod config;
+mod device_slot;
+mod error;
+mod guard;
+mod lease;
+mod manager;
+mod registry;
+mod residency;
+mod sealing;
+mod shard;
+#[cfg(feature = "test-hooks")]
+mod test_hooks;
+mod verifying;
+
+pub use attestation::{DeviceAttestation, ResidencyAttestation, ShardAttestation};
+pub use config::{SealOptions, VramConfig};
+pub use error::VramError;
+pub use guard::{DeviceWeights, ExecuteGuard, Stream};
+pub use manager::VramManager;
+pub use shard::{SealedShard, Signature};
+#[cfg(feature = "test-hooks")]
+pub use test_hooks::TestHooks;
+
+pub use audit::{AuditError, AuditSink, ChainKey, Event, LogSummary, MemorySink, NdjsonSink, TracingSink, verify_log};
+#[cfg(feature = "test-hooks")]
+pub use cuda_ffi::{AllocationOverride, Fault, Operation, SimulatedDevice};
+pub use cuda_ffi::{DeviceAddress, DriverError, SimulatedConfig, discover};
+pub use facts::{AllocationFacts, Capacity, DeviceClass, DeviceFacts, DeviceUuid, ProbeFacts};
+pub use policy::{Decision, Finding, Outcome, PolicyRecord, Rule, Verdict};
+pub use seal::{AuditKey, SealError, SecretToken};
+pub use validation::{
+    DEFAULT_MAX_MODEL_BYTES, DigestHex, GpuIndex, ModelSize, ShardId, TensorParallel, ValidationError,
+};

@@ -1,0 +1,114 @@
+//! The events: what happened to which shard on which device.
+
+use serde::{Deserialize, Serialize};
+use validation::{DigestHex, ShardId};
+
+/// One security event. Events carry ids, sizes and public digests; never a key, a token, an address or weights.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// A shard was written to device memory, read back by digest, and sealed.
+    Sealed {
+        /// The shard.
+        shard_id: ShardId,
+        /// The device's index.
+        gpu_device: u32,
+        /// Size in bytes.
+        vram_bytes: u64,
+        /// Plain SHA-256 of the contents.
+        digest: DigestHex,
+    },
+    /// A shard's handle, tag, residency and bytes were checked and hold.
+    Verified {
+        /// The shard.
+        shard_id: ShardId,
+        /// The device's index.
+        gpu_device: u32,
+    },
+    /// A check of a shard failed. Critical.
+    VerificationFailed {
+        /// The id that the handle claims, as text because it may be anything.
+        shard_id: String,
+        /// The device's index that the handle claims.
+        gpu_device: u32,
+        /// What did not hold.
+        reason: String,
+    },
+    /// A verified shard was lent for execution.
+    Lent {
+        /// The shard.
+        shard_id: ShardId,
+        /// The device's index.
+        gpu_device: u32,
+    },
+    /// The guard of a lent shard was dropped.
+    Returned {
+        /// The shard.
+        shard_id: ShardId,
+        /// The device's index.
+        gpu_device: u32,
+    },
+    /// A shard's memory was overwritten and given back to the driver.
+    Deallocated {
+        /// The shard.
+        shard_id: ShardId,
+        /// The device's index.
+        gpu_device: u32,
+        /// Size in bytes.
+        vram_bytes: u64,
+    },
+    /// Device memory could not be had.
+    AllocationFailed {
+        /// The device's index.
+        gpu_device: u32,
+        /// Bytes asked for.
+        needed_bytes: u64,
+        /// Bytes that were available by the ledger.
+        available_bytes: u64,
+        /// What refused.
+        reason: String,
+    },
+    /// Device memory could not be overwritten or freed, so it is kept out of use and the device is stopped. Critical.
+    Quarantined {
+        /// The shard.
+        shard_id: ShardId,
+        /// The device's index.
+        gpu_device: u32,
+        /// Size in bytes.
+        vram_bytes: u64,
+        /// What failed.
+        reason: String,
+    },
+    /// A device or an allocation does not meet the VRAM-only policy; the manager is stopped. Critical.
+    PolicyViolation {
+        /// The device's index.
+        gpu_device: u32,
+        /// The broken rules, such as `VP-002`.
+        rules: Vec<String>,
+    },
+}
+
+impl Event {
+    /// Whether the event must be on stable storage before the operation goes on.
+    #[must_use]
+    pub const fn is_critical(&self) -> bool {
+        matches!(self, Self::VerificationFailed { .. } | Self::Quarantined { .. } | Self::PolicyViolation { .. })
+    }
+
+    /// The event's name as it stands in a log, such as `verification_failed`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Sealed { .. } => "sealed",
+            Self::Verified { .. } => "verified",
+            Self::VerificationFailed { .. } => "verification_failed",
+            Self::Lent { .. } => "lent",
+            Self::Returned { .. } => "returned",
+            Self::Deallocated { .. } => "deallocated",
+            Self::AllocationFailed { .. } => "allocation_failed",
+            Self::Quarantined { .. } => "quarantined",
+            Self::PolicyViolation { .. } => "policy_violation",
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! A signed statement of what is resident: device facts, policy decisions and shard identities.
+
+use facts::DeviceClass;
+use policy::{Decision, PolicyRecord};
+use seal::{SealKey, Tag};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use validation::{DigestHex, ShardId, TensorParallel};
+
+use crate::VramError;
+use crate::shard::Seal;
+
+/// Separates attestations from every other message under the seal key.
+const DOMAIN: &str = "vram-residency/attestation/v1";
+
+/// What a manager attests: made by [`crate::VramManager::attest_residency`], checked by
+/// [`crate::VramManager::verify_attestation`] under the same token. It holds no address and no weights.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResidencyAttestation {
+    statement: Statement,
+    /// HMAC-SHA256 over the statement's JSON.
+    tag: DigestHex,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Statement {
+    device_class: DeviceClass,
+    #[serde(with = "time::serde::rfc3339")]
+    made_at: OffsetDateTime,
+    devices: Vec<DeviceAttestation>,
+    shards: Vec<ShardAttestation>,
+}
+
+/// A device's facts as the driver reported them, and what the policy says of them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceAttestation {
+    /// What the driver reported. A verifier judges it again.
+    pub record: PolicyRecord,
+    /// What the rules said.
+    pub decision: Decision,
+}
+
+/// A shard whose bytes were verified in device memory for this attestation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShardAttestation {
+    /// The shard's id.
+    pub shard_id: ShardId,
+    /// Size in bytes.
+    pub vram_bytes: u64,
+    /// Index of the device.
+    pub gpu_device: u32,
+    /// Plain SHA-256 of the contents at sealing.
+    pub digest: DigestHex,
+    /// fs-verity digest of the contents, taken in device memory for this attestation.
+    pub tree_digest: DigestHex,
+    /// The device's UUID.
+    pub device_uuid: String,
+    /// The shard's place among the shards of its model.
+    pub tensor_parallel: TensorParallel,
+}
+
+impl ShardAttestation {
+    pub(crate) fn of(seal: &Seal) -> Self {
+        Self {
+            shard_id: seal.shard_id.clone(),
+            vram_bytes: seal.vram_bytes,
+            gpu_device: seal.gpu_device,
+            digest: DigestHex::from_bytes(seal.sha256),
+            tree_digest: DigestHex::from_bytes(seal.tree_digest),
+            device_uuid: seal.device_uuid.to_string(),
+            tensor_parallel: seal.tensor_parallel,
+        }
+    }
+}
+
+impl ResidencyAttestation {
+    pub(crate) fn sign(
+        device_class: DeviceClass,
+        made_at: OffsetDateTime,
+        devices: Vec<DeviceAttestation>,
+        shards: Vec<ShardAttestation>,
+        key: &SealKey,
+    ) -> Result<Self, VramError> {
+        let statement = Statement { device_class, made_at, devices, shards };
+        let tag = key.sign_message(DOMAIN, &statement.encoded()?);
+        Ok(Self { statement, tag: DigestHex::from_bytes(*tag.as_bytes()) })
+    }
+
+    pub(crate) fn check(&self, key: &SealKey) -> Result<(), VramError> {
+        key.verify_message(DOMAIN, &self.statement.encoded()?, &Tag::from_bytes(self.tag.to_bytes()))
+            .map_err(|_| VramError::AttestationForged)
+    }
+
+    /// What kind of device the shards are on: simulated as soon as one device is.
+    #[must_use]
+    pub const fn device_class(&self) -> DeviceClass {
+        self.statement.device_class
+    }
+
+    /// When it was made, UTC.
+    #[must_use]
+    pub const fn made_at(&self) -> OffsetDateTime {
+        self.statement.made_at
+    }
+
+    /// The devices, in order of their index.
+    #[must_use]
+    pub fn devices(&self) -> &[DeviceAttestation] {
+        &self.statement.devices
+    }
+
+    /// The live shards, in order of their ids.
+    #[must_use]
+    pub fn shards(&self) -> &[ShardAttestation] {
+        &self.statement.shards
+    }
+}
+
+impl Statement {
+    fn encoded(&self) -> Result<Vec<u8>, VramError> {
+        serde_json::to_vec(self).map_err(|_| VramError::AttestationForged)
+    }
+}

@@ -1,0 +1,114 @@
+//! One device of a manager: the driver's view of it, its ledger, and whether it was stopped.
+
+use std::sync::{Arc, OnceLock};
+
+use allocator::{AllocatorError, DeviceAllocator, DeviceBuffer, Ledger};
+#[cfg(feature = "test-hooks")]
+use cuda_ffi::SimulatedDevice;
+use cuda_ffi::{Device, DriverError};
+use facts::{AllocationFacts, DeviceFacts, ProbeFacts};
+use policy::{Decision, PolicyRecord};
+
+use crate::VramError;
+
+/// Set once, by whatever makes going on unsafe; everything that asks gets the first cause.
+#[derive(Debug, Default)]
+pub(crate) struct StopSwitch(OnceLock<String>);
+
+impl StopSwitch {
+    pub(crate) fn stop(&self, cause: String) {
+        // A second cause changes nothing: the first is what an operator needs to know.
+        let _ = self.0.set(cause);
+    }
+
+    pub(crate) fn cause(&self) -> Option<&str> {
+        self.0.get().map(String::as_str)
+    }
+
+    pub(crate) fn check(&self) -> Result<(), VramError> {
+        match self.cause() {
+            Some(cause) => Err(VramError::Stopped { cause: cause.to_owned() }),
+            None => Ok(()),
+        }
+    }
+}
+
+pub(crate) struct DeviceSlot {
+    pub(crate) index: u32,
+    pub(crate) device: Arc<dyn Device>,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) allocator: DeviceAllocator,
+    pub(crate) stop: StopSwitch,
+    #[cfg(feature = "test-hooks")]
+    pub(crate) simulated: Option<Arc<SimulatedDevice>>,
+}
+
+impl DeviceSlot {
+    pub(crate) fn open(index: u32, device: Arc<dyn Device>) -> Result<Self, DriverError> {
+        let ledger = Ledger::new(device.capacity()?.free_bytes);
+        let allocator = DeviceAllocator::new(Arc::clone(&device), Arc::clone(&ledger));
+        Ok(Self {
+            index,
+            device,
+            ledger,
+            allocator,
+            stop: StopSwitch::default(),
+            #[cfg(feature = "test-hooks")]
+            simulated: None,
+        })
+    }
+
+    /// Passes a driver's error on, and stops the device when its context is lost.
+    pub(crate) fn driver_failed(&self, error: DriverError) -> VramError {
+        if error.context_lost() {
+            self.stop.stop(format!("device {} lost its context: {error}", self.index));
+        }
+        VramError::Driver(error)
+    }
+
+    /// The same for what the allocator passed on.
+    pub(crate) fn memory_failed(&self, error: AllocatorError) -> VramError {
+        match error {
+            AllocatorError::InsufficientMemory { needed_bytes, available_bytes } => {
+                VramError::InsufficientVram { gpu_device: self.index, needed_bytes, available_bytes }
+            }
+            AllocatorError::Driver(error) => self.driver_failed(error),
+            other => VramError::DeviceMemory(other),
+        }
+    }
+
+    /// Asks the driver for the device's facts now.
+    pub(crate) fn facts(&self) -> Result<DeviceFacts, VramError> {
+        self.device.facts().map_err(|error| self.driver_failed(error))
+    }
+
+    /// Asks the driver for the facts of an allocation now, and measures where it lies.
+    pub(crate) fn ask(&self, buffer: &DeviceBuffer) -> Result<(AllocationFacts, ProbeFacts), VramError> {
+        let allocation = buffer.facts().map_err(|error| self.memory_failed(error))?;
+        let probe = buffer.probe().map_err(|error| self.memory_failed(error))?;
+        Ok((allocation, probe))
+    }
+
+    /// What the policy judges: the device's facts and capacity now, with these allocations.
+    pub(crate) fn policy_record(
+        &self,
+        allocations: Vec<AllocationFacts>,
+        probe: Option<ProbeFacts>,
+        requested_bytes: u64,
+    ) -> Result<PolicyRecord, VramError> {
+        let capacity = self.device.capacity().map_err(|error| self.driver_failed(error))?;
+        Ok(PolicyRecord {
+            device: self.facts()?,
+            allocations,
+            probe,
+            capacity: Some(capacity),
+            requested_bytes,
+            ordinal: self.index,
+        })
+    }
+}
+
+/// The broken rules of a decision, as text for errors and events.
+pub(crate) fn broken_rules(decision: &Decision) -> Vec<String> {
+    decision.violations().map(|finding| finding.rule.as_str().to_owned()).collect()
+}

@@ -1,0 +1,231 @@
+//! The one error type of the facade: what was refused, and what to do about it.
+
+use allocator::{AllocatorError, ReleaseError};
+use audit::AuditError;
+use cuda_ffi::DriverError;
+use seal::SealError;
+use validation::{TensorParallel, ValidationError};
+
+/// Why an operation was refused. No variant carries a key, an address or weights.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VramError {
+    /// An argument is outside what is accepted.
+    #[error(transparent)]
+    InvalidInput(#[from] ValidationError),
+    /// A live shard has this id already.
+    #[error("shard id {shard_id:?} is in use: release that shard first or choose another id")]
+    ShardIdInUse {
+        /// The id.
+        shard_id: String,
+    },
+    /// The device has too little free memory for the shard.
+    #[error(
+        "device {gpu_device} has {available_bytes} bytes of device memory available and {needed_bytes} are needed: \
+         release a shard, use another device or a smaller shard"
+    )]
+    InsufficientVram {
+        /// The device's index.
+        gpu_device: u32,
+        /// Bytes that the shard needs.
+        needed_bytes: u64,
+        /// Bytes that are available.
+        available_bytes: u64,
+    },
+    /// The handle carries no signature.
+    #[error("shard {shard_id:?} is not sealed: its handle has no signature; seal the model again")]
+    NotSealed {
+        /// The id that the handle claims.
+        shard_id: String,
+    },
+    /// The handle's fields or its signature are not those that were sealed.
+    #[error(
+        "shard {shard_id:?} does not verify: {reason}; do not run it, and seal the model again from a trusted file"
+    )]
+    SealForged {
+        /// The id that the handle claims.
+        shard_id: String,
+        /// What did not match.
+        reason: &'static str,
+    },
+    /// The device under this index is another than the one that the shard was sealed on.
+    #[error(
+        "shard {shard_id:?} was sealed on another device: do not run it; restart the worker on the device it was made for"
+    )]
+    OtherDevice {
+        /// The shard.
+        shard_id: String,
+    },
+    /// The bytes in device memory are not those that were sealed.
+    #[error(
+        "shard {shard_id:?} has changed in device memory in {}: do not run it; release it and load it again",
+        describe_blocks(.blocks)
+    )]
+    ContentsChanged {
+        /// The shard.
+        shard_id: String,
+        /// Numbers of the 4096-byte blocks that differ, from 0; empty when they could not be located.
+        blocks: Vec<u64>,
+    },
+    /// No live shard has this id in this manager.
+    #[error(
+        "no live shard {shard_id:?} in this manager: it was never sealed here or its memory is freed; seal it again"
+    )]
+    UnknownShard {
+        /// The id that the handle claims.
+        shard_id: String,
+    },
+    /// The shard was released and its memory is gone.
+    #[error("shard {shard_id:?} was released: seal the model again to use it")]
+    Released {
+        /// The shard.
+        shard_id: String,
+    },
+    /// The handle belongs to another manager.
+    #[error("shard {shard_id:?} belongs to another manager: use the manager that sealed it")]
+    ForeignShard {
+        /// The id that the handle claims.
+        shard_id: String,
+    },
+    /// The shard is lent for execution.
+    #[error("shard {shard_id:?} is lent for execution ({guards} guards): drop the guards, then release it")]
+    InUse {
+        /// The shard.
+        shard_id: String,
+        /// Guards that live.
+        guards: usize,
+    },
+    /// The input is not the one that was announced.
+    #[error("the model's {kind} digest is {observed}, expected {expected}: fetch the file again from its publisher")]
+    DigestNotExpected {
+        /// `SHA-256` or `fs-verity`.
+        kind: &'static str,
+        /// Hex digits that the caller gave.
+        expected: String,
+        /// Hex digits of what was read.
+        observed: String,
+    },
+    /// The shard is for another worker of the group.
+    #[error(
+        "the shard is for tensor-parallel rank {} of {}, this worker is rank {} of {}: load this worker's shard",
+        .shard.index(), .shard.count(), .worker.index(), .worker.count()
+    )]
+    WrongTensorParallel {
+        /// The shard's place.
+        shard: TensorParallel,
+        /// The worker's place.
+        worker: TensorParallel,
+    },
+    /// The input ended before its announced length.
+    #[error("the model ended after {read_bytes} of {expected_bytes} bytes: give its true length")]
+    InputTooShort {
+        /// Bytes announced.
+        expected_bytes: u64,
+        /// Bytes read.
+        read_bytes: u64,
+    },
+    /// The input goes on after its announced length.
+    #[error("the model is longer than the announced {expected_bytes} bytes: give its true length")]
+    InputTooLong {
+        /// Bytes announced.
+        expected_bytes: u64,
+    },
+    /// The input could not be read.
+    #[error("the model cannot be read: {0}")]
+    Read(#[source] std::io::Error),
+    /// The device or an allocation does not meet the VRAM-only policy. The manager is stopped.
+    #[error(
+        "device {gpu_device} breaks the VRAM-only policy ({}): use a discrete GPU whose memory the driver reports as \
+         device memory",
+        .rules.join(", ")
+    )]
+    PolicyViolated {
+        /// The device's index.
+        gpu_device: u32,
+        /// The broken rules, such as `VP-002`.
+        rules: Vec<String>,
+    },
+    /// The manager or the device was stopped by an earlier failure.
+    #[error("stopped: {cause}; release the shards and start a new worker once the cause is mended")]
+    Stopped {
+        /// What stopped it.
+        cause: String,
+    },
+    /// There is no GPU, and a GPU was required.
+    #[error("no GPU: {reason}; install the driver, or use VramManager::simulated for a simulation")]
+    NoGpu {
+        /// What was looked for and not found.
+        reason: String,
+    },
+    /// A stream of another device or manager was given.
+    #[error(
+        "the stream is of device {stream_device} and the shard on device {gpu_device}: take a stream of that device"
+    )]
+    WrongStream {
+        /// The stream's device.
+        stream_device: u32,
+        /// The shard's device.
+        gpu_device: u32,
+    },
+    /// The driver refused an operation.
+    #[error(transparent)]
+    Driver(#[from] DriverError),
+    /// An access outside a shard's device memory.
+    #[error(transparent)]
+    DeviceMemory(AllocatorError),
+    /// Device memory could not be overwritten or freed; it is kept out of use and the device is stopped.
+    #[error(transparent)]
+    Quarantined(#[from] ReleaseError),
+    /// The event of the operation could not be kept, so the operation does not count as done.
+    #[error("the audit log refused the event of this operation, so it was not done: {0}")]
+    Audit(#[from] AuditError),
+    /// The token or the key cannot be used.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// An attestation is not the one that this manager's key signed.
+    #[error("the attestation does not verify under this worker's token")]
+    AttestationForged,
+}
+
+impl VramError {
+    /// Whether the same call can succeed later without a repair: when memory was freed, guards were dropped or the
+    /// input could be read. Everything else is fatal for that shard or that manager.
+    #[must_use]
+    pub fn is_retriable(&self) -> bool {
+        match self {
+            Self::InsufficientVram { .. } | Self::InUse { .. } | Self::ShardIdInUse { .. } | Self::Read(_) => true,
+            Self::Driver(error) => error.is_out_of_memory(),
+            _ => false,
+        }
+    }
+
+    /// Bytes that were needed, where memory was short.
+    #[must_use]
+    pub const fn needed_bytes(&self) -> Option<u64> {
+        match self {
+            Self::InsufficientVram { needed_bytes, .. } => Some(*needed_bytes),
+            _ => None,
+        }
+    }
+
+    /// Bytes that were available, where memory was short.
+    #[must_use]
+    pub const fn available_bytes(&self) -> Option<u64> {
+        match self {
+            Self::InsufficientVram { available_bytes, .. } => Some(*available_bytes),
+            _ => None,
+        }
+    }
+}
+
+/// `block 3`, `blocks 3, 4 and 7 others`, or that they could not be located.
+fn describe_blocks(blocks: &[u64]) -> String {
+    const NAMED: usize = 8;
+    let named: Vec<String> = blocks.iter().take(NAMED).map(u64::to_string).collect();
+    match blocks.len() {
+        0 => "a place that could not be located".to_owned(),
+        1 => format!("block {}", named.join("")),
+        count if count <= NAMED => format!("blocks {}", named.join(", ")),
+        count => format!("blocks {} and {} others", named.join(", "), count.saturating_sub(NAMED)),
+    }
+}

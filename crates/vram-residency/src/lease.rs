@@ -1,0 +1,85 @@
+//! The share of device memory that the clones of a handle hold together.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use allocator::DeviceBuffer;
+use audit::{AuditSink, Event};
+use content_digest::Tree;
+use seal::Tag;
+
+use crate::VramError;
+use crate::device_slot::DeviceSlot;
+use crate::shard::Seal;
+
+/// Device memory of one sealed shard. It keeps the device, its ledger and the audit sink alive, so that the memory is
+/// overwritten and freed even when the manager is gone.
+pub(crate) struct Lease {
+    pub(crate) manager: u64,
+    /// What was sealed, kept apart from the handles, which anyone may edit.
+    pub(crate) seal: Seal,
+    pub(crate) tag: Tag,
+    /// The tree as it was hashed on the host while uploading: locates a changed block.
+    pub(crate) kept_tree: Tree,
+    pub(crate) slot: Arc<DeviceSlot>,
+    pub(crate) audit: Arc<dyn AuditSink>,
+    pub(crate) buffer: RwLock<Option<DeviceBuffer>>,
+    /// Guards that live. Raised only under the buffer's read lock, so that a release, which holds the write lock, sees
+    /// every guard.
+    pub(crate) guards: AtomicUsize,
+}
+
+impl Lease {
+    /// The buffer, for as long as the returned lock is held; none once the shard was released.
+    pub(crate) fn buffer(&self) -> RwLockReadGuard<'_, Option<DeviceBuffer>> {
+        self.buffer.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn released(&self) -> VramError {
+        VramError::Released { shard_id: self.seal.shard_id.as_str().to_owned() }
+    }
+
+    pub(crate) fn is_released(&self) -> bool {
+        self.buffer().is_none()
+    }
+
+    /// Overwrites and frees the memory for every clone at once.
+    pub(crate) fn release(&self) -> Result<(), VramError> {
+        let mut buffer = self.buffer.write().unwrap_or_else(PoisonError::into_inner);
+        let guards = self.guards.load(Ordering::SeqCst);
+        if guards > 0 {
+            return Err(VramError::InUse { shard_id: self.seal.shard_id.as_str().to_owned(), guards });
+        }
+        let taken = buffer.take().ok_or_else(|| self.released())?;
+        self.give_back(taken)
+    }
+
+    fn give_back(&self, buffer: DeviceBuffer) -> Result<(), VramError> {
+        let vram_bytes = buffer.len();
+        let gpu_device = self.slot.index;
+        let shard_id = self.seal.shard_id.clone();
+        match buffer.release() {
+            Ok(()) => Ok(self.audit.record(&Event::Deallocated { shard_id, gpu_device, vram_bytes })?),
+            Err(error) => {
+                let reason = error.to_string();
+                self.slot.stop.stop(format!("device {gpu_device} has quarantined memory: {reason}"));
+                let event = Event::Quarantined { shard_id, gpu_device, vram_bytes, reason };
+                if let Err(lost) = self.audit.record(&event) {
+                    // The caller gets the quarantine, the graver of the two.
+                    tracing::error!(%lost, "the audit log refused the event of a quarantine");
+                }
+                Err(error.into())
+            }
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let buffer = self.buffer.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Err(error)) = buffer.map(|buffer| self.give_back(buffer)) {
+            // Nobody is left to hand the error to; the ledger, the stop switch and the audit log have it.
+            tracing::error!(%error, shard_id = self.seal.shard_id.as_str(), "a dropped shard was not released cleanly");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The VRAM-only policy over the whole manager: enforcing it, asking for it, and attesting it.
+
+use std::sync::Arc;
+
+use facts::{AllocationFacts, ProbeFacts};
+use policy::{Decision, Outcome};
+use time::OffsetDateTime;
+
+use crate::VramError;
+use crate::attestation::{DeviceAttestation, ResidencyAttestation, ShardAttestation};
+use crate::device_slot::DeviceSlot;
+use crate::manager::{Core, VramManager};
+
+impl VramManager {
+    /// Judges every device with all its live allocations by the rules VP-001 to VP-006, in order of the devices.
+    ///
+    /// A decision's outcome is `enforced` on real devices only; on a simulated device that breaks no rule it is
+    /// `simulated`. A device whose driver can move memory to the host (WDDM, coherent parts) passes only by the probe of
+    /// a live shard.
+    ///
+    /// # Errors
+    /// [`VramError::PolicyViolated`] at the first device that breaks a rule; a critical event is written and the
+    /// manager is stopped. [`VramError::Driver`], [`VramError::Audit`], [`VramError::Stopped`].
+    pub fn enforce_vram_only_policy(&self) -> Result<Vec<Decision>, VramError> {
+        let core = self.running()?;
+        core.devices
+            .iter()
+            .map(|slot| {
+                let (allocations, probe) = core.resident_on(slot)?;
+                core.check_policy(slot, allocations, probe).map(|(_, decision)| decision)
+            })
+            .collect()
+    }
+
+    /// Whether every device is a real GPU and everything on it is judged resident in device memory only, now. False on
+    /// simulated devices, on a stopped manager and whenever the driver does not answer.
+    #[must_use]
+    pub fn is_vram_only(&self) -> bool {
+        let Ok(core) = self.running() else { return false };
+        let enforced = |slot: &Arc<DeviceSlot>| {
+            core.resident_on(slot)
+                .and_then(|(allocations, probe)| slot.policy_record(allocations, probe, 0))
+                .is_ok_and(|record| record.judge().outcome() == Outcome::Enforced)
+        };
+        !core.devices.is_empty() && core.devices.iter().all(enforced)
+    }
+
+    /// Verifies every live shard in place and signs what was found: the facts and decision of each device, and the
+    /// identity of each shard. On simulated devices the attestation says so.
+    ///
+    /// # Errors
+    /// The error of the first shard or device that does not hold; no attestation is made then.
+    pub fn attest_residency(&self) -> Result<ResidencyAttestation, VramError> {
+        let core = self.running()?;
+        let shards = core.attest_shards()?;
+        let mut devices = Vec::with_capacity(core.devices.len());
+        for slot in &core.devices {
+            let (allocations, probe) = core.resident_on(slot)?;
+            let (record, decision) = core.check_policy(slot, allocations, probe)?;
+            devices.push(DeviceAttestation { record, decision });
+        }
+        ResidencyAttestation::sign(core.class, OffsetDateTime::now_utc(), devices, shards, &core.key)
+    }
+
+    /// Checks that an attestation was signed under this worker's token and is unchanged.
+    ///
+    /// # Errors
+    /// [`VramError::AttestationForged`], [`VramError::Stopped`] when the manager never started.
+    pub fn verify_attestation(&self, attestation: &ResidencyAttestation) -> Result<(), VramError> {
+        attestation.check(&self.core()?.key)
+    }
+}
+
+impl Core {
+    /// What the driver reports of every live allocation on a device, and one probe over them all.
+    fn resident_on(&self, slot: &Arc<DeviceSlot>) -> Result<(Vec<AllocationFacts>, Option<ProbeFacts>), VramError> {
+        let mut allocations = Vec::new();
+        let mut probes: Option<ProbeFacts> = None;
+        for lease in self.shards.live().iter().filter(|lease| Arc::ptr_eq(&lease.slot, slot)) {
+            if let Some(buffer) = lease.buffer().as_ref() {
+                let (allocation, probe) = slot.ask(buffer)?;
+                allocations.push(allocation);
+                probes = Some(match probes {
+                    Some(before) => joined(&before, &probe),
+                    None => probe,
+                });
+            }
+        }
+        Ok((allocations, probes))
+    }
+
+    fn attest_shards(&self) -> Result<Vec<ShardAttestation>, VramError> {
+        let mut shards = Vec::new();
+        for lease in self.shards.live() {
+            let buffer = lease.buffer();
+            if buffer.is_some() {
+                self.check_in_place(&lease, buffer.as_ref())?;
+                self.record_verified(&lease)?;
+                shards.push(ShardAttestation::of(&lease.seal));
+            }
+        }
+        Ok(shards)
+    }
+}
+
+/// One probe over two allocations: all their chunks, the slowest of them, and the controls that lie closest together.
+fn joined(first: &ProbeFacts, second: &ProbeFacts) -> ProbeFacts {
+    let (slowest_chunk, slowest_cycles) = if second.slowest_cycles > first.slowest_cycles {
+        (first.chunks.saturating_add(second.slowest_chunk), second.slowest_cycles)
+    } else {
+        (first.slowest_chunk, first.slowest_cycles)
+    };
+    ProbeFacts {
+        chunk_bytes: first.chunk_bytes.max(second.chunk_bytes),
+        chunks: first.chunks.saturating_add(second.chunks),
+        slowest_chunk,
+        slowest_cycles,
+        device_control_cycles: first.device_control_cycles.max(second.device_control_cycles),
+        host_control_cycles: first.host_control_cycles.min(second.host_control_cycles),
+    }
+}

@@ -1,0 +1,285 @@
+//! Sealing: input bytes are validated, written to device memory, checked there, and signed.
+
+use std::io::Read;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, RwLock};
+
+use allocator::DeviceBuffer;
+use audit::Event;
+use content_digest::{Sha256Digest, Sha256Stream, Tree, TreeHasher};
+use facts::{AllocationFacts, ProbeFacts};
+use policy::{Decision, PolicyRecord, Rule};
+use seal::digests_equal;
+use time::OffsetDateTime;
+use validation::{DigestHex, ModelSize, ShardId, TensorParallel};
+use zeroize::Zeroizing;
+
+use crate::device_slot::{DeviceSlot, broken_rules};
+use crate::lease::Lease;
+use crate::manager::{Core, VramManager};
+use crate::registry::Claim;
+use crate::shard::{Seal, SealedShard};
+use crate::{SealOptions, VramError};
+
+/// How much of the input is held in host memory at a time, in bytes. The buffer is zeroised after use.
+const CHUNK_BYTES: usize = 4 << 20;
+
+impl VramManager {
+    /// Seals `model` on a device under an id that the manager chooses.
+    ///
+    /// # Errors
+    /// As [`VramManager::seal_reader`].
+    pub fn seal_model(&self, model: &[u8], gpu_device: u32) -> Result<SealedShard, VramError> {
+        self.seal_slice(model, SealOptions::new(gpu_device))
+    }
+
+    /// Seals `model` on a device under `shard_id`.
+    ///
+    /// # Errors
+    /// As [`VramManager::seal_reader`].
+    pub fn seal_model_as(&self, shard_id: &str, model: &[u8], gpu_device: u32) -> Result<SealedShard, VramError> {
+        self.seal_slice(model, SealOptions::new(gpu_device).shard_id(shard_id))
+    }
+
+    fn seal_slice(&self, model: &[u8], options: SealOptions) -> Result<SealedShard, VramError> {
+        self.seal_reader(model, model.len() as u64, options)
+    }
+
+    /// Seals exactly `model_bytes` bytes that `model` yields, reading them in chunks, so that a model of any size needs
+    /// only a few MiB of host memory and its tree (0.8 % of its size).
+    ///
+    /// When it fails nothing stays: the device memory is overwritten and freed, the ledger is as before, the id is free.
+    ///
+    /// # Errors
+    /// [`VramError::InvalidInput`] (id, size, device index, expected digest), [`VramError::ShardIdInUse`],
+    /// [`VramError::WrongTensorParallel`], [`VramError::InsufficientVram`], [`VramError::PolicyViolated`],
+    /// [`VramError::Read`], [`VramError::InputTooShort`], [`VramError::InputTooLong`],
+    /// [`VramError::DigestNotExpected`], [`VramError::ContentsChanged`] when the device does not hold what was written,
+    /// [`VramError::Driver`], [`VramError::Audit`], [`VramError::Stopped`].
+    pub fn seal_reader(
+        &self,
+        model: impl Read,
+        model_bytes: u64,
+        options: SealOptions,
+    ) -> Result<SealedShard, VramError> {
+        let core = self.running()?;
+        let request = Request::parse(core, model_bytes, options)?;
+        let claim = core.claim_id(request.shard_id.as_ref())?;
+        let buffer = core.allocate(&request)?;
+        let hashed = upload(model, &buffer, &request)?;
+        request.check_expected(&hashed)?;
+        let shard = core.sign(&request, claim, buffer, hashed)?;
+        Ok(shard)
+    }
+}
+
+/// The caller's wishes after parsing.
+struct Request {
+    slot: Arc<DeviceSlot>,
+    size: ModelSize,
+    shard_id: Option<ShardId>,
+    expect_sha256: Option<DigestHex>,
+    expect_tree_digest: Option<DigestHex>,
+    rank: TensorParallel,
+}
+
+impl Request {
+    fn parse(core: &Core, model_bytes: u64, options: SealOptions) -> Result<Self, VramError> {
+        let slot = Arc::clone(core.slot(options.gpu_device)?);
+        slot.stop.check()?;
+        let digest = |text: Option<String>| text.map(|text| DigestHex::parse(&text)).transpose();
+        let rank = options.tensor_parallel.unwrap_or(core.rank);
+        if rank != core.rank {
+            return Err(VramError::WrongTensorParallel { shard: rank, worker: core.rank });
+        }
+        Ok(Self {
+            slot,
+            size: ModelSize::parse(model_bytes, core.max_model_bytes)?,
+            shard_id: options.shard_id.map(|id| ShardId::parse(&id)).transpose()?,
+            expect_sha256: digest(options.expect_sha256)?,
+            expect_tree_digest: digest(options.expect_tree_digest)?,
+            rank,
+        })
+    }
+
+    fn check_expected(&self, hashed: &Hashed) -> Result<(), VramError> {
+        expect("SHA-256", self.expect_sha256.as_ref(), hashed.sha256.as_bytes())?;
+        expect("fs-verity", self.expect_tree_digest.as_ref(), hashed.tree.digest().as_bytes())
+    }
+}
+
+fn expect(kind: &'static str, expected: Option<&DigestHex>, observed: &[u8; 32]) -> Result<(), VramError> {
+    match expected {
+        Some(expected) if !digests_equal(&expected.to_bytes(), observed) => Err(VramError::DigestNotExpected {
+            kind,
+            expected: expected.as_str().to_owned(),
+            observed: DigestHex::from_bytes(*observed).as_str().to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Both digests of the input, taken on the host while it was uploaded.
+struct Hashed {
+    sha256: Sha256Digest,
+    tree: Tree,
+}
+
+/// Writes the input to device memory chunk by chunk and hashes it on the way.
+fn upload(mut model: impl Read, buffer: &DeviceBuffer, request: &Request) -> Result<Hashed, VramError> {
+    let expected_bytes = request.size.get();
+    let chunk_bytes = usize::try_from(expected_bytes).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
+    let mut chunk = Zeroizing::new(vec![0_u8; chunk_bytes]);
+    let mut sha256 = Sha256Stream::new();
+    let mut tree = TreeHasher::new();
+    let mut offset = 0_u64;
+    while offset < expected_bytes {
+        let wanted = usize::try_from(expected_bytes.saturating_sub(offset)).unwrap_or(chunk_bytes).min(chunk_bytes);
+        let part = chunk.get_mut(..wanted).unwrap_or_default();
+        let read_bytes = fill(&mut model, part)?;
+        let part = part.get(..read_bytes).unwrap_or_default();
+        sha256.update(part);
+        tree.update(part);
+        buffer.write(offset, part).map_err(|error| request.slot.memory_failed(error))?;
+        offset = offset.saturating_add(read_bytes as u64);
+        if read_bytes < wanted {
+            return Err(VramError::InputTooShort { expected_bytes, read_bytes: offset });
+        }
+    }
+    if fill(&mut model, &mut [0])? > 0 {
+        return Err(VramError::InputTooLong { expected_bytes });
+    }
+    Ok(Hashed { sha256: sha256.finish(), tree: tree.finish() })
+}
+
+/// Reads until `part` is full or the input ends; returns the bytes read.
+fn fill(model: &mut impl Read, part: &mut [u8]) -> Result<usize, VramError> {
+    let mut filled = 0_usize;
+    while let Some(rest) = part.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match model.read(rest) {
+            Ok(0) => break,
+            Ok(read) => filled = filled.saturating_add(read),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(VramError::Read(error)),
+        }
+    }
+    Ok(filled)
+}
+
+impl Core {
+    fn claim_id(&self, wanted: Option<&ShardId>) -> Result<Claim<'_>, VramError> {
+        if let Some(shard_id) = wanted {
+            return self.shards.claim(shard_id);
+        }
+        loop {
+            let shard_id = ShardId::parse(&format!("shard-{}", self.next_shard_number()))?;
+            match self.shards.claim(&shard_id) {
+                Err(VramError::ShardIdInUse { .. }) => {}
+                claimed => return claimed,
+            }
+        }
+    }
+
+    /// Device memory for the request: the device must meet the policy, have room, and give memory that is resident.
+    fn allocate(&self, request: &Request) -> Result<DeviceBuffer, VramError> {
+        let slot = &request.slot;
+        let needed_bytes = request.size.get();
+        self.check_room(slot, needed_bytes)?;
+        let buffer = slot.allocator.allocate(request.size).map_err(|error| {
+            let reason = error.to_string();
+            let error = slot.memory_failed(error);
+            self.allocation_failed(slot, needed_bytes, reason, error)
+        })?;
+        let (facts, probe) = slot.ask(&buffer)?;
+        self.check_policy(slot, vec![facts], Some(probe))?;
+        Ok(buffer)
+    }
+
+    /// Fails fast by rule VP-004 when the driver has too little free memory: an error that can pass, not a violation.
+    fn check_room(&self, slot: &DeviceSlot, needed_bytes: u64) -> Result<(), VramError> {
+        let record = slot.policy_record(Vec::new(), None, needed_bytes)?;
+        if !broken_rules(&record.judge()).iter().any(|rule| rule == Rule::Vp004.as_str()) {
+            return Ok(());
+        }
+        let available_bytes = record.capacity.map_or(0, |capacity| capacity.free_bytes);
+        let error = VramError::InsufficientVram { gpu_device: slot.index, needed_bytes, available_bytes };
+        Err(self.allocation_failed(slot, needed_bytes, error.to_string(), error))
+    }
+
+    /// Judges a device with these allocations. A broken rule writes a critical event and stops the manager.
+    pub(crate) fn check_policy(
+        &self,
+        slot: &DeviceSlot,
+        allocations: Vec<AllocationFacts>,
+        probe: Option<ProbeFacts>,
+    ) -> Result<(PolicyRecord, Decision), VramError> {
+        let record = slot.policy_record(allocations, probe, 0)?;
+        let decision = record.judge();
+        let rules = broken_rules(&decision);
+        if rules.is_empty() {
+            return Ok((record, decision));
+        }
+        let gpu_device = slot.index;
+        self.stop.stop(format!("device {gpu_device} broke the VRAM-only policy: {}", rules.join(", ")));
+        self.audit.record(&Event::PolicyViolation { gpu_device, rules: rules.clone() })?;
+        Err(VramError::PolicyViolated { gpu_device, rules })
+    }
+
+    fn allocation_failed(&self, slot: &DeviceSlot, needed_bytes: u64, reason: String, error: VramError) -> VramError {
+        let available_bytes = slot.ledger.books().available_bytes;
+        let event = Event::AllocationFailed { gpu_device: slot.index, needed_bytes, available_bytes, reason };
+        match self.audit.record(&event) {
+            Ok(()) => error,
+            Err(lost) => lost.into(),
+        }
+    }
+
+    /// Signs what is in device memory, after asking the device whether it holds what was written.
+    fn sign(
+        &self,
+        request: &Request,
+        claim: Claim<'_>,
+        buffer: DeviceBuffer,
+        hashed: Hashed,
+    ) -> Result<SealedShard, VramError> {
+        let slot = &request.slot;
+        let tree_digest = hashed.tree.digest();
+        let in_place = buffer.tree_digest().map_err(|error| slot.memory_failed(error))?;
+        if !digests_equal(in_place.as_bytes(), tree_digest.as_bytes()) {
+            let blocks = buffer.tree().map(|tree| hashed.tree.differing_blocks(&tree)).unwrap_or_default();
+            return Err(VramError::ContentsChanged { shard_id: claim.shard_id.as_str().to_owned(), blocks });
+        }
+        let seal = Seal {
+            shard_id: claim.shard_id.clone(),
+            vram_bytes: buffer.len(),
+            gpu_device: slot.index,
+            sha256: *hashed.sha256.as_bytes(),
+            tree_digest: *tree_digest.as_bytes(),
+            device_uuid: slot.facts()?.uuid,
+            sealed_at: OffsetDateTime::now_utc(),
+            tensor_parallel: request.rank,
+        };
+        let vram_bytes = usize::try_from(seal.vram_bytes)
+            .map_err(|_| VramError::InputTooLong { expected_bytes: usize::MAX as u64 })?;
+        let tag = self.key.sign(&seal.fields());
+        let lease = Arc::new(Lease {
+            manager: self.id,
+            seal: seal.clone(),
+            tag,
+            kept_tree: hashed.tree,
+            slot: Arc::clone(slot),
+            audit: Arc::clone(&self.audit),
+            buffer: RwLock::new(Some(buffer)),
+            guards: AtomicUsize::new(0),
+        });
+        // When the event cannot be kept the lease is dropped here, and with it the memory.
+        self.audit.record(&Event::Sealed {
+            shard_id: seal.shard_id.clone(),
+            gpu_device: slot.index,
+            vram_bytes: seal.vram_bytes,
+            digest: DigestHex::from_bytes(seal.sha256),
+        })?;
+        claim.fulfil(&lease);
+        Ok(seal.handle(vram_bytes, &tag, lease))
+    }
+}
