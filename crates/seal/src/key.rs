@@ -133,3 +133,92 @@ fn random() -> Result<KeyBytes, SealError> {
     SystemRandom::new().fill(key.as_mut_slice()).map_err(|_unspecified| SealError::NoRandomness)?;
     Ok(key)
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use evidence::{Stream, check, proves};
+    use validation::{ShardId, TensorParallel};
+
+    use super::*;
+    use crate::compare::counted;
+
+    /// `bytes` with each of their bits flipped in turn.
+    fn each_bit_flipped(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+        (0..bytes.len() * 8).map(|bit| {
+            let mut flipped = bytes.to_vec();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            flipped
+        })
+    }
+
+    #[test]
+    fn test_timing_safe_comparison() {
+        proves!("CI-003");
+        // No stopwatch: `counted` is asked by nothing but the constant-time comparison, and notes what it was given.
+        let mut flips = 0;
+        let mut found = 0;
+        for length in 0..=64 {
+            let bytes: Vec<u8> = (0..length).map(|i| (i as u8).wrapping_mul(37)).collect();
+            counted::take();
+            assert!(digests_equal(&bytes, &bytes.clone()), "{length} equal bytes");
+            assert_eq!(counted::take(), [(length, length)], "asked once, with all {length} bytes");
+            for flipped in each_bit_flipped(&bytes) {
+                flips += 1;
+                found += usize::from(!digests_equal(&bytes, &flipped) && !digests_equal(&flipped, &bytes));
+                assert_eq!(counted::take(), [(length, length); 2]);
+            }
+            for other in (0..=64).filter(|other| *other != length) {
+                assert!(!digests_equal(&bytes, &vec![0; other]), "{length} bytes and {other}");
+            }
+        }
+        check(Stream::CryptoValidation, "flipped_bits_of_all_lengths_to_64", 8 * 64 * 65 / 2, flips);
+        check(Stream::CryptoValidation, "flipped_bits_that_compare_unequal", flips, found);
+
+        let key = SealKey::derive(&SecretToken::from_bytes((0..32).collect()).unwrap()).unwrap();
+        let id = ShardId::parse("shard-1").unwrap();
+        let fields = SealedFields {
+            shard_id: &id,
+            vram_bytes: 1,
+            gpu_device: 0,
+            sha256: &[1; 32],
+            tree_digest: &[2; 32],
+            device_uuid: &[3; 16],
+            sealed_at_unix_nanos: 4,
+            tensor_parallel: TensorParallel::default(),
+        };
+        let seal = key.sign(&fields);
+        let message = key.sign_message("attestation", b"hello");
+        counted::take();
+        check(Stream::CryptoValidation, "seal_verifies", true, key.verify(&fields, &seal).is_ok());
+        check(Stream::CryptoValidation, "seal_comparisons_in_bytes", [(32, 32)], counted::take());
+        check(
+            Stream::CryptoValidation,
+            "message_verifies",
+            true,
+            key.verify_message("attestation", b"hello", &message).is_ok(),
+        );
+        check(Stream::CryptoValidation, "message_comparisons_in_bytes", [(32, 32)], counted::take());
+        check(Stream::CryptoValidation, "tags_are_unequal", true, seal != message);
+        check(Stream::CryptoValidation, "tag_comparisons_in_bytes", [(32, 32)], counted::take());
+
+        let refused = |tag: &Tag, verify: &dyn Fn(&Tag) -> Result<(), SealError>| {
+            each_bit_flipped(tag.as_bytes())
+                .map(|bytes| Tag::from_bytes(bytes.try_into().unwrap()))
+                .filter(|tag| matches!(verify(tag), Err(SealError::TagMismatch)))
+                .count()
+        };
+        let seals = refused(&seal, &|tag| key.verify(&fields, tag));
+        check(Stream::CryptoValidation, "seals_with_a_flipped_bit_refused", 256, seals);
+        let messages = refused(&message, &|tag| key.verify_message("attestation", b"hello", tag));
+        check(Stream::CryptoValidation, "messages_with_a_flipped_bit_refused", 256, messages);
+        check(Stream::CryptoValidation, "comparisons_of_flipped_tags", vec![(32, 32); 512], counted::take());
+    }
+}
