@@ -1,5 +1,7 @@
 //! What the driver reports of memory: one allocation, a probe of it, and the device's capacity.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// Where the driver says that an allocation lies (`CUmemorytype`).
@@ -16,6 +18,19 @@ pub enum MemoryType {
     Unified,
     /// Not found out, or a type that is not in the list.
     Unknown,
+}
+
+impl fmt::Display for MemoryType {
+    /// The word that JSON uses.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Device => "device",
+            Self::Host => "host",
+            Self::Array => "array",
+            Self::Unified => "unified",
+            Self::Unknown => "unknown",
+        })
+    }
 }
 
 /// What the driver reports of one allocation, over its whole range. It holds no address: the range's start is given as a

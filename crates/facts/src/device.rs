@@ -1,5 +1,7 @@
 //! What the driver reports of a device.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{DeviceClass, DeviceUuid};
@@ -16,6 +18,18 @@ pub enum DriverModel {
     Wddm,
     /// Not found out.
     Unknown,
+}
+
+impl fmt::Display for DriverModel {
+    /// The word that JSON uses.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Linux => "linux",
+            Self::Tcc => "tcc",
+            Self::Wddm => "wddm",
+            Self::Unknown => "unknown",
+        })
+    }
 }
 
 /// Whether the device's memory corrects errors.
