@@ -2,7 +2,7 @@
 //!
 //! A rule collects what is wrong. Nothing wrong means that it is met; "not known" is wrong wherever the rule needs to know.
 
-use std::fmt::Debug;
+use std::fmt::Display;
 
 use facts::{AllocationFacts, DriverModel, MemoryType, ProbeFacts};
 
@@ -31,8 +31,8 @@ pub(crate) fn finding(rule: Rule, record: &PolicyRecord) -> Finding {
     Finding { rule, facts, expected: rule.expectation().to_owned(), observed, verdict }
 }
 
-fn read(name: &str, value: impl Debug) -> FactRead {
-    FactRead { name: name.to_owned(), value: format!("{value:?}") }
+fn read(name: &str, value: impl Display) -> FactRead {
+    FactRead { name: name.to_owned(), value: value.to_string() }
 }
 
 /// Applies `rule` to every allocation; `None` when there is none.
@@ -62,7 +62,7 @@ fn in_device_memory(record: &PolicyRecord) -> Reading {
         facts.push(read(&format!("{path}.range_bytes"), allocation.range_bytes));
         let mut wrong = Vec::new();
         if allocation.memory_type != MemoryType::Device {
-            wrong.push(format!("{path} is {:?} memory", allocation.memory_type));
+            wrong.push(format!("{path} is {} memory", allocation.memory_type));
         }
         if allocation.device_ordinal != record.ordinal {
             wrong.push(format!("{path} belongs to device {}", allocation.device_ordinal));
@@ -145,7 +145,7 @@ fn stays_in_device_memory(record: &PolicyRecord) -> Reading {
     } else {
         if matches!(device.driver_model, DriverModel::Wddm | DriverModel::Unknown) {
             let model = device.driver_model;
-            wrong.push(format!("driver model {model:?} can move device memory to the host, and no probe was made"));
+            wrong.push(format!("driver model {model} can move device memory to the host, and no probe was made"));
         }
         if device.pageable_memory_access_uses_host_page_tables {
             wrong.push("the device is coherent with host memory, and no probe was made".to_owned());
