@@ -80,3 +80,63 @@ fn look(root: &Path, mut folders: Vec<PathBuf>) -> Discovery {
     };
     Discovery { devices: Vec::new(), reason, seen }
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+
+    /// A host that has `files`.
+    fn host(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (path, contents) in files {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, contents).unwrap();
+        }
+        root
+    }
+
+    #[test]
+    fn the_reason_follows_from_what_the_host_has() {
+        let library = ("usr/lib64/libcuda.so.1", "");
+        let cached = ("etc/ld.so.cache", "\0libcuda.so.1\0/opt/driver/libcuda.so.1");
+        let other = ("etc/ld.so.cache", "\0libcudart.so.13\0libcuda.so.2");
+        let node = ("dev/nvidia0", "");
+        let wsl = ("dev/dxg", "");
+        let missing = NoGpu::NoDriver("libcuda.so.1 is not on this host's library path".to_owned());
+        let cases = [
+            (vec![], missing.clone()),
+            (vec![other], missing.clone()),
+            (vec![node], missing),
+            (vec![library], NoGpu::NoDevice),
+            (vec![cached], NoGpu::NoDevice),
+            (vec![library, node], NoGpu::NoCudaFeature),
+            (vec![cached, wsl], NoGpu::NoCudaFeature),
+        ];
+        for (files, reason) in cases {
+            let root = host(&files);
+            let found = look(root.path(), Vec::new());
+            assert_eq!(found.reason, reason, "{files:?}");
+            for (path, _) in files.iter().filter(|file| **file != other) {
+                let path = root.path().join(path).display().to_string();
+                assert!(found.seen.iter().any(|line| line.starts_with(&path)), "{path} in {:?}", found.seen);
+            }
+        }
+    }
+
+    #[test]
+    fn the_search_path_comes_first_and_only_absolute_folders_count() {
+        let root = host(&[("opt/libcuda.so.1", ""), ("dev/nvidiactl", "")]);
+        let found = look(root.path(), vec![PathBuf::new(), PathBuf::from("."), root.path().join("opt")]);
+        assert_eq!(found.reason, NoGpu::NoCudaFeature);
+        assert!(found.seen[0].ends_with("opt/libcuda.so.1: present"), "{:?}", found.seen);
+    }
+}

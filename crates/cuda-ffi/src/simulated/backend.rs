@@ -26,10 +26,7 @@ impl Device for SimulatedDevice {
 
     fn capacity(&self) -> Result<Capacity, DriverError> {
         let state = self.begin(Operation::Capacity)?;
-        Ok(Capacity {
-            total_bytes: self.capacity_bytes,
-            free_bytes: self.capacity_bytes.saturating_sub(state.used_bytes),
-        })
+        Ok(Capacity { total_bytes: self.capacity_bytes, free_bytes: state.free_bytes })
     }
 
     fn allocate(&self, bytes: u64) -> Result<MemoryId, DriverError> {
@@ -39,17 +36,13 @@ impl Device for SimulatedDevice {
             if bytes == 0 {
                 return Err(error(DriverError::INVALID_VALUE));
             }
-            state.used_bytes = state
-                .used_bytes
-                .checked_add(bytes)
-                .filter(|used| *used <= self.capacity_bytes)
-                .ok_or(error(DriverError::OUT_OF_MEMORY))?;
+            state.free_bytes = state.free_bytes.checked_sub(bytes).ok_or(error(DriverError::OUT_OF_MEMORY))?;
         }
         // Filling takes long, so the books are not held meanwhile.
         let pages = Pages::fresh(bytes);
         let mut state = self.state();
         if pages.is_none() {
-            state.used_bytes = state.used_bytes.saturating_sub(bytes);
+            state.free_bytes = state.free_bytes.saturating_add(bytes);
             return Err(error(DriverError::OUT_OF_MEMORY));
         }
         let id = MemoryId::next();
@@ -107,7 +100,7 @@ impl Device for SimulatedDevice {
         let kept = freed.take().filter(|_| keep);
         let mut state = self.state();
         state.freed.extend(kept);
-        state.used_bytes = state.used_bytes.saturating_sub(freed.bytes);
+        state.free_bytes = state.free_bytes.saturating_add(freed.bytes);
         Ok(())
     }
 
