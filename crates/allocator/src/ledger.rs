@@ -48,12 +48,13 @@ impl Ledger {
     /// [`AllocatorError::InsufficientMemory`] when fewer are available; then the books are unchanged.
     pub fn reserve(self: &Arc<Self>, bytes: u64) -> Result<Reservation, AllocatorError> {
         let mut books = self.lock();
-        let after = books.available_bytes.checked_sub(bytes).zip(books.used_bytes.checked_add(bytes));
-        let (available_bytes, used_bytes) = after.ok_or(AllocatorError::InsufficientMemory {
-            needed_bytes: bytes,
-            available_bytes: books.available_bytes,
-        })?;
-        *books = Books { available_bytes, used_bytes, ..*books };
+        let Books { available_bytes, used_bytes, .. } = &mut *books;
+        if !shift(available_bytes, used_bytes, bytes) {
+            return Err(AllocatorError::InsufficientMemory {
+                needed_bytes: bytes,
+                available_bytes: books.available_bytes,
+            });
+        }
         Ok(Reservation { ledger: Arc::clone(self), bytes })
     }
 
@@ -61,6 +62,15 @@ impl Ledger {
     fn lock(&self) -> MutexGuard<'_, Books> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Moves `bytes` from one column to another, or changes nothing and says so when a column would leave its range.
+fn shift(from: &mut u64, to: &mut u64, bytes: u64) -> bool {
+    let after = from.checked_sub(bytes).zip(to.checked_add(bytes));
+    if let Some(after) = after {
+        (*from, *to) = after;
+    }
+    after.is_some()
 }
 
 /// Bytes that are taken out of a ledger's available ones. Dropping it gives them back.
@@ -78,8 +88,8 @@ impl Reservation {
     /// Takes the bytes out of use for as long as the ledger lives: nobody will be given them.
     pub fn quarantine(mut self) {
         let mut books = self.ledger.lock();
-        books.used_bytes = books.used_bytes.saturating_sub(self.bytes);
-        books.quarantined_bytes = books.quarantined_bytes.saturating_add(self.bytes);
+        let Books { used_bytes, quarantined_bytes, .. } = &mut *books;
+        shift(used_bytes, quarantined_bytes, self.bytes);
         drop(books);
         // Nothing is left to give back when this is dropped.
         self.bytes = 0;
@@ -89,8 +99,9 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         let mut books = self.ledger.lock();
-        books.used_bytes = books.used_bytes.saturating_sub(self.bytes);
-        books.available_bytes = books.available_bytes.saturating_add(self.bytes);
+        let Books { used_bytes, available_bytes, .. } = &mut *books;
+        // It always can: these bytes were moved to `used` when this was made, and columns never exceed the capacity.
+        shift(used_bytes, available_bytes, self.bytes);
     }
 }
 
