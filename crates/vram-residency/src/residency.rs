@@ -33,7 +33,8 @@ impl VramManager {
     }
 
     /// Whether every device is a real GPU and everything on it is judged resident in device memory only, now. False on
-    /// simulated devices, on a stopped manager and whenever the driver does not answer.
+    /// simulated devices, on a device without a live shard (nothing is shown to lie there), on a stopped manager and
+    /// whenever the driver does not answer.
     #[must_use]
     pub fn is_vram_only(&self) -> bool {
         let Ok(core) = self.running() else { return false };

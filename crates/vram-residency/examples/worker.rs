@@ -1,0 +1,52 @@
+//! A worker's whole life with a shard: load, seal, verify, execute, release.
+//!
+//! ```sh
+//! cargo run --example worker -- model.safetensors
+//! ```
+//!
+//! Without a file it seals a made-up model. `WORKER_TOKEN_FILE` names a file with the worker's token; without it the
+//! seal key is random for this process. A production worker calls `VramManager::require_gpu` where this one simulates.
+#![forbid(unsafe_code)]
+
+use std::error::Error;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use vram_residency::{DeviceWeights, SealOptions, SecretToken, VramConfig, VramManager};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut config = VramConfig::default();
+    if let Some(path) = std::env::var_os("WORKER_TOKEN_FILE") {
+        config = config.token(SecretToken::from_file(Path::new(&path))?);
+    }
+    let manager = VramManager::simulated(config)?;
+    println!("device: {} ({})", manager.device_facts(0)?.name, manager.device_class()?);
+
+    let (model, model_bytes): (Box<dyn Read>, u64) = match std::env::args_os().nth(1) {
+        Some(path) => {
+            let file = File::open(path)?;
+            let model_bytes = file.metadata()?.len();
+            (Box::new(file), model_bytes)
+        }
+        None => (Box::new(std::io::repeat(0x42).take(1_000_000)), 1_000_000),
+    };
+    let shard = manager.seal_reader(model, model_bytes, SealOptions::new(0).shard_id("weights"))?;
+    println!("sealed: {} bytes, SHA-256 {}", shard.vram_bytes, shard.digest);
+
+    let stream = manager.stream(0)?;
+    for request in 1..=3 {
+        let guard = manager.verify_for_execute(&shard)?;
+        let bytes = guard.launch(&stream, execute)?;
+        println!("request {request}: verified, executed over {bytes} bytes");
+    }
+
+    manager.release(&shard)?;
+    println!("released: {} bytes of device memory in use", manager.used_vram(0)?);
+    Ok(())
+}
+
+/// Stands for the launch of the worker's kernels: `weights.address()` is what they would be given.
+fn execute(weights: &DeviceWeights) -> u64 {
+    weights.bytes()
+}

@@ -1,0 +1,179 @@
+//! Who holds device memory: clones, guards, release, drop, and what outlives the manager.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+use std::sync::Arc;
+
+use evidence::{Stream, check_on, proves};
+use vram_residency::{AuditSink, Fault, MemorySink, Operation, SimulatedDevice, VramConfig, VramError, VramManager};
+
+const MODEL: &[u8] = b"the weights of a very small model";
+
+struct Bench {
+    manager: VramManager,
+    device: Arc<SimulatedDevice>,
+    events: Arc<MemorySink>,
+}
+
+fn bench() -> Bench {
+    let events = Arc::new(MemorySink::new());
+    let config = VramConfig::default().audit(Arc::clone(&events) as Arc<dyn AuditSink>);
+    let manager = VramManager::simulated(config).unwrap();
+    let device = manager.test_hooks().simulated(0).unwrap();
+    device.keep_freed_pages(true);
+    Bench { manager, device, events }
+}
+
+fn overwritten(device: &SimulatedDevice) -> bool {
+    let freed = device.freed_pages();
+    !freed.is_empty() && freed.iter().flatten().all(|byte| *byte == 0)
+}
+
+#[test]
+fn release_overwrites_and_frees_for_every_clone() {
+    proves!("10§2.4", "RP-005");
+    let bench = bench();
+    let shard = bench.manager.seal_model(MODEL, 0).unwrap();
+    let clone = shard.clone();
+    bench.manager.release(&shard).unwrap();
+    check_on("simulated", Stream::CudaOperations, "used_after_release", 0, bench.manager.used_vram(0).unwrap());
+    check_on("simulated", Stream::CudaOperations, "overwritten_before_free", true, overwritten(&bench.device));
+    assert!(matches!(bench.manager.verify_sealed(&clone), Err(VramError::Released { .. })));
+    assert!(matches!(bench.manager.verify_for_execute(&clone), Err(VramError::Released { .. })));
+    assert_eq!(bench.events.names()[..2], ["sealed", "deallocated"]);
+}
+
+#[test]
+fn a_second_release_is_refused_and_changes_nothing() {
+    let bench = bench();
+    let shard = bench.manager.seal_model(MODEL, 0).unwrap();
+    bench.manager.release(&shard).unwrap();
+    let events = bench.events.events();
+    assert!(matches!(bench.manager.release(&shard), Err(VramError::Released { .. })));
+    assert_eq!(bench.events.events(), events);
+}
+
+#[test]
+fn memory_lives_as_long_as_the_last_clone() {
+    let bench = bench();
+    let shard = bench.manager.seal_model(MODEL, 0).unwrap();
+    let clone = shard.clone();
+    drop(shard);
+    bench.manager.verify_sealed(&clone).unwrap();
+    drop(clone);
+    assert_eq!((bench.manager.used_vram(0).unwrap(), bench.device.live_allocations()), (0, 0));
+    assert!(overwritten(&bench.device));
+    assert_eq!(bench.events.names(), ["sealed", "verified", "deallocated"]);
+}
+
+#[test]
+fn a_dropped_handle_cleans_up_after_the_manager_is_gone() {
+    let Bench { manager, device, events } = bench();
+    let shard = manager.seal_model(MODEL, 0).unwrap();
+    drop(manager);
+    assert_eq!(device.live_allocations(), 1);
+    drop(shard);
+    assert_eq!(device.live_allocations(), 0);
+    assert!(overwritten(&device));
+    assert_eq!(events.names(), ["sealed", "deallocated"]);
+}
+
+#[test]
+fn a_lent_shard_cannot_be_released_until_every_guard_is_dropped() {
+    let bench = bench();
+    let shard = bench.manager.seal_model(MODEL, 0).unwrap();
+    let first = bench.manager.verify_for_execute(&shard).unwrap();
+    let second = bench.manager.verify_for_execute(&shard).unwrap();
+    assert!(matches!(bench.manager.release(&shard), Err(VramError::InUse { guards: 2, .. })));
+    drop(first);
+    assert!(matches!(bench.manager.release(&shard), Err(VramError::InUse { guards: 1, .. })));
+    drop(second);
+    bench.manager.release(&shard).unwrap();
+    let names = ["sealed", "verified", "lent", "verified", "lent", "returned", "returned", "deallocated"];
+    assert_eq!(bench.events.names(), names);
+}
+
+#[test]
+fn a_guard_keeps_the_weights_when_every_handle_is_dropped() {
+    let bench = bench();
+    let shard = bench.manager.seal_model(MODEL, 0).unwrap();
+    let stream = bench.manager.stream(0).unwrap();
+    let guard = bench.manager.verify_for_execute(&shard).unwrap();
+    drop(shard);
+    assert_eq!(guard.launch(&stream, |weights| weights.bytes()).unwrap(), MODEL.len() as u64);
+    drop(guard);
+    assert_eq!(bench.device.live_allocations(), 0);
+}
+
+#[test]
+fn releasing_inside_a_launch_is_refused_and_does_not_hang() {
+    let bench = bench();
+    let shard = bench.manager.seal_model(MODEL, 0).unwrap();
+    let stream = bench.manager.stream(0).unwrap();
+    let guard = bench.manager.verify_for_execute(&shard).unwrap();
+    let released = guard.launch(&stream, |_| bench.manager.release(&shard)).unwrap();
+    assert!(matches!(released, Err(VramError::InUse { .. })));
+}
+
+#[test]
+fn a_stream_of_another_manager_is_refused() {
+    let (bench, other) = (bench(), self::bench());
+    let shard = bench.manager.seal_model(MODEL, 0).unwrap();
+    let guard = bench.manager.verify_for_execute(&shard).unwrap();
+    let refused = guard.launch(&other.manager.stream(0).unwrap(), |_| ());
+    assert!(matches!(refused, Err(VramError::WrongStream { .. })));
+}
+
+#[test]
+fn a_deserialised_handle_releases_only_with_the_seal_of_that_shard() {
+    let bench = bench();
+    let shard = bench.manager.seal_model(MODEL, 0).unwrap();
+    let mut json = serde_json::to_value(&shard).unwrap();
+    let genuine = serde_json::from_value(json.clone()).unwrap();
+    json["digest"] = "0".repeat(64).into();
+    let edited = serde_json::from_value(json.clone()).unwrap();
+    assert!(matches!(bench.manager.release(&edited), Err(VramError::SealForged { .. })));
+    json["signature"] = serde_json::Value::Null;
+    let unsigned = serde_json::from_value(json).unwrap();
+    assert!(matches!(bench.manager.release(&unsigned), Err(VramError::NotSealed { .. })));
+    bench.manager.verify_sealed(&shard).unwrap();
+    bench.manager.release(&genuine).unwrap();
+}
+
+#[test]
+fn memory_that_cannot_be_overwritten_is_quarantined_and_the_device_stopped() {
+    proves!("RP-005");
+    for operation in [Operation::Overwrite, Operation::Free] {
+        let bench = bench();
+        let shard = bench.manager.seal_model(MODEL, 0).unwrap();
+        let other = bench.manager.seal_model(MODEL, 0).unwrap();
+        bench.device.inject(Fault { operation, nth: 1, code: 719 });
+        assert!(matches!(bench.manager.release(&shard), Err(VramError::Quarantined(_))));
+        check_on("simulated", Stream::CudaOperations, "still_allocated", 2, bench.device.live_allocations());
+        check_on("simulated", Stream::CudaOperations, "freed_pages", 0, bench.device.freed_pages().len());
+        assert_eq!(bench.manager.used_vram(0).unwrap(), 2 * MODEL.len() as u64);
+        assert!(bench.events.names().contains(&"quarantined"));
+        assert!(matches!(bench.manager.seal_model(MODEL, 0), Err(VramError::Stopped { .. })));
+        assert!(matches!(bench.manager.verify_sealed(&other), Err(VramError::Stopped { .. })));
+        assert!(matches!(bench.manager.release(&shard), Err(VramError::Released { .. })));
+        bench.manager.release(&other).unwrap();
+    }
+}
+
+#[test]
+fn a_drop_that_cannot_overwrite_does_not_panic_and_quarantines() {
+    proves!("MS-005");
+    let bench = bench();
+    let shard = bench.manager.seal_model(MODEL, 0).unwrap();
+    bench.device.inject(Fault { operation: Operation::Overwrite, nth: 1, code: 719 });
+    drop(shard);
+    check_on("simulated", Stream::CudaOperations, "still_allocated", 1, bench.device.live_allocations());
+    assert!(bench.events.names().contains(&"quarantined"));
+    assert!(matches!(bench.manager.seal_model(MODEL, 0), Err(VramError::Stopped { .. })));
+}
