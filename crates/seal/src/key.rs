@@ -219,6 +219,7 @@ mod tests {
         check(Stream::CryptoValidation, "seals_with_a_flipped_bit_refused", 256, seals);
         let messages = refused(&message, &|tag| key.verify_message("attestation", b"hello", tag));
         check(Stream::CryptoValidation, "messages_with_a_flipped_bit_refused", 256, messages);
-        check(Stream::CryptoValidation, "comparisons_of_flipped_tags", vec![(32, 32); 512], counted::take());
+        let whole = counted::take().iter().filter(|lengths| **lengths == (32, 32)).count();
+        check(Stream::CryptoValidation, "comparisons_of_flipped_tags_in_whole", 512, whole);
     }
 }
