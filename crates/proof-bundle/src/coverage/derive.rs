@@ -1,0 +1,182 @@
+//! The derivation: from what a run left to what it shows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::requirement::judge;
+use super::{
+    Coverage, FeatureCoverage, GroupCoverage, Inputs, Problem, ProblemKind, RequirementCoverage, Status, TestCoverage,
+    TestOutcome, summary,
+};
+use crate::junit::{Outcome, TestResult};
+use crate::records::{Class, LIVE, Record};
+use crate::report::RENDERER_VERSION;
+use crate::test_map::TestId;
+
+/// The inputs, arranged for look-up.
+pub(super) struct Evidence<'a> {
+    /// Tests by id.
+    pub(super) tests: BTreeMap<TestId, &'a TestResult>,
+    /// Observed records by requirement.
+    pub(super) records: BTreeMap<&'a str, Vec<&'a Record>>,
+}
+
+/// Derives what the run shows.
+///
+/// A requirement is proven only if every test mapped to it ran in this run, claimed it, left a record for it and passed,
+/// if every test that the specification names is among them, and if it needs a GPU, a record from one exists. Declared
+/// records count for nothing.
+#[must_use]
+pub fn derive(inputs: &Inputs) -> Coverage {
+    let evidence = Evidence {
+        tests: inputs.tests.iter().map(|result| (result.id(), result)).collect(),
+        records: by_requirement(&inputs.records),
+    };
+    let requirements: Vec<RequirementCoverage> =
+        inputs.requirements.requirements.iter().map(|mapped| judge(mapped, &evidence)).collect();
+    let group = |name: &str, members: &[String]| group(name, members, &requirements);
+    let mut problems = inputs.problems.clone();
+    problems.extend(contradictions(inputs, &evidence));
+    problems.extend(dead_or_unmapped(inputs));
+    problems.sort();
+    problems.dedup();
+    Coverage {
+        renderer_version: RENDERER_VERSION,
+        run_id: inputs.provenance.run_id.clone(),
+        summary: summary::of(inputs, &requirements),
+        roll_ups: inputs.requirements.roll_ups.iter().map(|one| group(&one.id, &one.requirements)).collect(),
+        vulnerabilities: inputs
+            .requirements
+            .vulnerabilities
+            .iter()
+            .map(|one| group(&one.name, &one.requirements))
+            .collect(),
+        features: features(inputs, &evidence),
+        tests_not_passed: not_passed(&inputs.tests),
+        records: summary::records(&inputs.records),
+        requirements,
+        problems,
+    }
+}
+
+fn by_requirement(records: &[Record]) -> BTreeMap<&str, Vec<&Record>> {
+    let mut by_requirement: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();
+    for record in records.iter().filter(|record| record.class == Class::Observed) {
+        let ids: BTreeSet<&str> = record.requirements.iter().map(String::as_str).collect();
+        for id in ids {
+            by_requirement.entry(id).or_default().push(record);
+        }
+    }
+    by_requirement
+}
+
+fn group(name: &str, members: &[String], requirements: &[RequirementCoverage]) -> GroupCoverage {
+    let status_of = |id: &String| {
+        requirements.iter().find(|one| one.id == *id).map_or(Status::Unmapped, |requirement| requirement.status)
+    };
+    GroupCoverage {
+        name: name.to_owned(),
+        status: members.iter().map(status_of).max().unwrap_or(Status::Unmapped),
+        requirements: members.to_vec(),
+        open: members.iter().filter(|id| status_of(id) != Status::Proven).cloned().collect(),
+    }
+}
+
+/// Where the map, the claims, the records and the specifications do not fit together.
+fn contradictions(inputs: &Inputs, evidence: &Evidence<'_>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut say = |message: String| problems.push(Problem::new(ProblemKind::Map, message));
+    let mapped: BTreeMap<&str, &[TestId]> = inputs
+        .requirements
+        .requirements
+        .iter()
+        .map(|one| (one.requirement.id.as_str(), one.mapped_tests.as_slice()))
+        .collect();
+    for test in &inputs.requirements.unresolved {
+        for id in &test.requirements {
+            say(format!("{} says it proves {id}, which no specification defines", test.id()));
+        }
+    }
+    for result in &inputs.tests {
+        for id in &result.claims {
+            match mapped.get(id.as_str()) {
+                None => say(format!("{} claimed {id}, which no specification defines", result.id())),
+                Some(tests) if !tests.contains(&result.id()) => {
+                    say(format!("{} claimed {id}, which the map does not say", result.id()));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    for scenario in &inputs.requirements.scenarios {
+        if !evidence.tests.contains_key(&scenario.id()) {
+            say(format!("{}: no test runs the scenario `{}`", scenario.feature, scenario.scenario));
+        }
+    }
+    let gpu_recorded = inputs.provenance.devices.iter().any(|device| device.class == facts::DeviceClass::Gpu);
+    for record in inputs.records.iter().filter(|record| record.class == Class::Observed) {
+        let location = &record.location;
+        let listed = |test: &TestId| test.binary == LIVE || evidence.tests.contains_key(test);
+        if let Some(test) = record.test.as_ref().filter(|test| !listed(test)) {
+            say(format!("{location}: {test} is not among the tests of the run"));
+        }
+        for id in record.requirements.iter().filter(|id| !mapped.contains_key(id.as_str())) {
+            say(format!("{location}: evidence for {id}, which no specification defines"));
+        }
+        if record.device == "gpu" && !gpu_recorded {
+            say(format!("{location}: a record from a GPU, and provenance.json names none"));
+        }
+    }
+    problems
+}
+
+/// Tests without a verdict, and failed observations that no requirement stands for.
+fn dead_or_unmapped(inputs: &Inputs) -> Vec<Problem> {
+    let dead = inputs.tests.iter().filter_map(|result| match &result.outcome {
+        Outcome::Dead(reason) => {
+            Some(Problem::new(ProblemKind::Dead, format!("{} left no verdict: {reason}", result.id())))
+        }
+        _ => None,
+    });
+    let unmapped = inputs
+        .records
+        .iter()
+        .filter(|record| record.class == Class::Observed && !record.holds && record.requirements.is_empty())
+        .map(|record| Problem::new(ProblemKind::Unmapped, format!("{} does not hold", record.location)));
+    dead.chain(unmapped).collect()
+}
+
+fn not_passed(tests: &[TestResult]) -> Vec<TestCoverage> {
+    tests
+        .iter()
+        .filter(|result| result.outcome != Outcome::Passed)
+        .map(|result| TestCoverage {
+            test: result.id(),
+            result: TestOutcome::of(&result.outcome),
+            reason: result.outcome.reason().map(str::to_owned),
+        })
+        .collect()
+}
+
+fn features(inputs: &Inputs, evidence: &Evidence<'_>) -> Vec<FeatureCoverage> {
+    let mut features: BTreeMap<&str, FeatureCoverage> = BTreeMap::new();
+    for scenario in &inputs.requirements.scenarios {
+        let feature = features.entry(&scenario.feature).or_insert_with(|| FeatureCoverage {
+            feature: scenario.feature.clone(),
+            scenarios: 0,
+            run: 0,
+            passed: 0,
+            open: Vec::new(),
+        });
+        feature.scenarios = feature.scenarios.saturating_add(1);
+        let outcome = evidence.tests.get(&scenario.id()).map(|result| &result.outcome);
+        if matches!(outcome, Some(Outcome::Passed | Outcome::Failed(_))) {
+            feature.run = feature.run.saturating_add(1);
+        }
+        if outcome == Some(&Outcome::Passed) {
+            feature.passed = feature.passed.saturating_add(1);
+        } else {
+            feature.open.push(scenario.scenario.clone());
+        }
+    }
+    features.into_values().collect()
+}

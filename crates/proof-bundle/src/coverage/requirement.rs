@@ -1,0 +1,111 @@
+//! What a run shows of one requirement.
+
+use std::collections::BTreeSet;
+
+use super::derive::Evidence;
+use super::{RequirementCoverage, Status, TestCoverage, TestOutcome};
+use crate::junit::Outcome;
+use crate::requirement::MappedRequirement;
+use crate::test_map::TestId;
+
+/// Judges one requirement by its mapped tests and its observed records.
+pub(super) fn judge(mapped: &MappedRequirement, evidence: &Evidence<'_>) -> RequirementCoverage {
+    let requirement = &mapped.requirement;
+    let records = evidence.records.get(requirement.id.as_str()).map(Vec::as_slice).unwrap_or_default();
+    let tests: Vec<TestCoverage> =
+        mapped.mapped_tests.iter().map(|test| look_at(test, &requirement.id, evidence)).collect();
+    let count = |results: &[TestOutcome]| tests.iter().filter(|test| results.contains(&test.result)).count();
+    let passed = count(&[TestOutcome::Passed]);
+    let failed = count(&[TestOutcome::Failed]);
+    let run = passed.saturating_add(failed);
+
+    let mut findings = Findings::default();
+    for record in records.iter().filter(|record| !record.holds) {
+        findings.add(Status::Failed, format!("{} does not hold", record.location));
+    }
+    if mapped.mapped_tests.is_empty() {
+        findings.add(Status::Unmapped, "no test is mapped to it".to_owned());
+    }
+    for test in &tests {
+        findings.add_test(test);
+    }
+    for name in &requirement.named_tests {
+        if !mapped.mapped_tests.iter().any(|test| test.function() == name) {
+            let what = if evidence.tests.keys().any(|test| test.function() == name) {
+                "is not mapped to it"
+            } else {
+                "does not exist"
+            };
+            findings.add(Status::NotRun, format!("named test {name} {what}"));
+        }
+    }
+    for test in tests.iter().filter(|test| test.result == TestOutcome::Passed) {
+        if !records.iter().any(|record| record.test.as_ref() == Some(&test.test)) {
+            findings.add(Status::Vacuous, format!("{} passed and recorded nothing for it", test.test));
+        }
+    }
+    if requirement.needs_gpu && !records.iter().any(|record| record.device == "gpu") {
+        findings.add(Status::NeedsGpu, "it needs a GPU, and no record comes from one".to_owned());
+    }
+
+    RequirementCoverage {
+        id: requirement.id.clone(),
+        document: requirement.document.clone(),
+        text_sha256: requirement.text_sha256.clone(),
+        status: findings.worst(),
+        mapped: tests.len(),
+        run,
+        passed,
+        failed,
+        absent: tests.len().saturating_sub(run),
+        devices: records.iter().map(|record| record.device.clone()).collect::<BTreeSet<_>>().into_iter().collect(),
+        evidence: records.iter().map(|record| record.location.to_string()).collect(),
+        reasons: findings.reasons(),
+        tests,
+    }
+}
+
+/// What became of a mapped test.
+fn look_at(test: &TestId, requirement: &str, evidence: &Evidence<'_>) -> TestCoverage {
+    let (result, reason) = match evidence.tests.get(test) {
+        None => (TestOutcome::Absent, Some("the run does not list it".to_owned())),
+        Some(result) if result.outcome == Outcome::Passed && !result.claims.iter().any(|id| id == requirement) => {
+            (TestOutcome::Unclaimed, Some(format!("it passed without claiming {requirement}")))
+        }
+        Some(result) => (TestOutcome::of(&result.outcome), result.outcome.reason().map(str::to_owned)),
+    };
+    TestCoverage { test: test.clone(), result, reason }
+}
+
+/// What speaks against a requirement.
+#[derive(Default)]
+struct Findings(Vec<(Status, String)>);
+
+impl Findings {
+    fn add(&mut self, status: Status, reason: String) {
+        self.0.push((status, reason));
+    }
+
+    fn add_test(&mut self, test: &TestCoverage) {
+        let (status, what) = match test.result {
+            TestOutcome::Passed => return,
+            TestOutcome::Failed => (Status::Failed, "failed"),
+            TestOutcome::NotRun => (Status::NotRun, "did not run"),
+            TestOutcome::Dead => (Status::NotRun, "left no verdict"),
+            TestOutcome::Unclaimed | TestOutcome::Absent => (Status::NotRun, "did not run to its claim"),
+        };
+        let reason = test.reason.as_deref().unwrap_or_default();
+        let first_line = reason.lines().next().unwrap_or_default();
+        self.add(status, format!("{} {what}: {first_line}", test.test));
+    }
+
+    fn worst(&self) -> Status {
+        self.0.iter().map(|(status, _)| *status).max().unwrap_or(Status::Proven)
+    }
+
+    /// The worst first; those of one status in the order found.
+    fn reasons(mut self) -> Vec<String> {
+        self.0.sort_by_key(|(status, _)| std::cmp::Reverse(*status));
+        self.0.into_iter().map(|(_, reason)| reason).collect()
+    }
+}

@@ -1,0 +1,167 @@
+//! Where a bundle comes from: `metadata.json` for people, `provenance.json` for checking.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use facts::DeviceFacts;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, hash};
+
+/// The state of the source tree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commit {
+    /// The commit's full id, hexadecimal.
+    pub sha: String,
+    /// Whether tracked files were changed or untracked, not ignored files were there.
+    pub dirty: bool,
+}
+
+impl Commit {
+    /// Asks `git` for the commit checked out around `directory`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Commit`] outside a repository, before its first commit, or without `git`.
+    pub fn read(directory: impl AsRef<Path>) -> Result<Self, Error> {
+        let directory = directory.as_ref();
+        Ok(Self {
+            sha: git(directory, &["rev-parse", "--verify", "HEAD"])?.trim().to_owned(),
+            dirty: !git(directory, &["status", "--porcelain"])?.trim().is_empty(),
+        })
+    }
+
+    /// The top directory of the repository around `directory`.
+    pub(crate) fn top_level(directory: &Path) -> Result<std::path::PathBuf, Error> {
+        Ok(git(directory, &["rev-parse", "--show-toplevel"])?.trim_end_matches('\n').into())
+    }
+}
+
+fn git(directory: &Path, arguments: &[&str]) -> Result<String, Error> {
+    let fault = |problem: String| Error::Commit { directory: directory.to_owned(), problem };
+    let Output { status, stdout, stderr } = Command::new("git")
+        .args(arguments)
+        .current_dir(directory)
+        // A git hook sets these for its own repository.
+        .env_remove("GIT_DIR")
+        .env_remove("GIT_WORK_TREE")
+        .env_remove("GIT_INDEX_FILE")
+        .output()
+        .map_err(|error| fault(format!("git did not start: {error}")))?;
+    if !status.success() {
+        let text = String::from_utf8_lossy(&stderr);
+        return Err(fault(text.lines().next().unwrap_or("git failed").to_owned()));
+    }
+    String::from_utf8(stdout).map_err(|_| fault("git printed something else than UTF-8".to_owned()))
+}
+
+/// A file and its SHA-256.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FileDigest {
+    /// What it is: a test binary's id, a kernel image's name.
+    pub name: String,
+    /// SHA-256 of its bytes, lower-case hexadecimal.
+    pub sha256: String,
+}
+
+impl FileDigest {
+    /// Reads the file at `path` in chunks.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] when the file cannot be read.
+    pub fn of(name: impl Into<String>, path: impl AsRef<Path>) -> Result<Self, Error> {
+        Ok(Self { name: name.into(), sha256: hash::sha256_file(path.as_ref())? })
+    }
+}
+
+/// `provenance.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The bundle's run id.
+    pub run_id: String,
+    /// The source tree.
+    #[serde(flatten)]
+    pub commit: Commit,
+    /// SHA-256 of `Cargo.lock`, lower-case hexadecimal.
+    pub cargo_lock_sha256: String,
+    /// What `rustc -vV` prints.
+    pub rustc: String,
+    /// The test binaries by their ids, sorted.
+    pub test_binaries: Vec<FileDigest>,
+    /// The kernel images, sorted; none on the simulated device.
+    pub kernel_images: Vec<FileDigest>,
+    /// The devices that the run used, as their drivers reported them.
+    pub devices: Vec<DeviceFacts>,
+    /// What the one who asked for the run wants to find in it.
+    pub nonce: Option<String>,
+    /// When the run began and ended.
+    pub timings: RunTimings,
+}
+
+/// When a run began and ended; RFC 3339 in UTC.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunTimings {
+    /// The first thing done.
+    pub started: String,
+    /// The last test or operation.
+    pub finished: String,
+}
+
+/// `metadata.json`: the members of the guide for a rich proof bundle, and the models that were given.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// The crate under test.
+    #[serde(rename = "crate")]
+    pub crate_name: String,
+    /// Its version.
+    pub version: String,
+    /// The commit's full id, hexadecimal.
+    pub git_sha: String,
+    /// The class of the device that live operations ran on: `simulated`, `fake-driver` or `gpu`.
+    pub test_mode: String,
+    /// Why that device was taken.
+    pub device_reason: String,
+    /// RFC 3339 in UTC.
+    pub timestamp: String,
+    /// The host.
+    pub environment: Environment,
+    /// The devices used, as their drivers reported them.
+    pub gpu_devices: Vec<DeviceFacts>,
+    /// The model files given with `--model`.
+    pub models: Vec<ModelFile>,
+    /// The command that makes such a bundle.
+    pub command: String,
+}
+
+/// The host of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    /// `std::env::consts::OS`.
+    pub os: String,
+    /// `std::env::consts::ARCH`.
+    pub arch: String,
+    /// What `rustc --version` prints.
+    pub rust_version: String,
+    /// Whether a CUDA device could be used.
+    pub cuda_available: bool,
+}
+
+/// A model file that was sealed and verified.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelFile {
+    /// The file's name, without its directory.
+    pub name: String,
+    /// `safetensors`, `gguf` or `unknown`.
+    pub format: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// The size of its header in bytes, where the format has one.
+    pub header_bytes: Option<u64>,
+    /// How many tensors its header lists.
+    pub tensors: Option<u64>,
+    /// Its SHA-256, as `sha256sum` prints it.
+    pub sha256: String,
+    /// Its fs-verity digest, as `fsverity digest` prints it.
+    pub tree_digest: String,
+}

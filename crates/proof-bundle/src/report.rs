@@ -1,0 +1,162 @@
+//! The three reports, rendered from the files beside them and from nothing else.
+//!
+//! Every figure and every `file:line` comes from the JSON of the bundle; the fixed text says what is not claimed. The
+//! same files always render to the same bytes, so a reader can render them again and compare.
+
+mod compliance;
+mod markdown;
+mod spec_coverage;
+mod test_report;
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::Error;
+use crate::bundle::HEADER;
+use crate::coverage::inputs::read_json;
+use crate::coverage::{Coverage, Verdict};
+use crate::provenance::{Metadata, Provenance};
+use crate::records::{self, Class, Record};
+use crate::requirement::RequirementsFile;
+use markdown::escape;
+
+/// The version of the rendering; it grows with every change to what is rendered, and `coverage.json` records it. Reports
+/// of another version cannot be compared to the byte.
+pub const RENDERER_VERSION: u32 = 1;
+
+/// What the reports are rendered from.
+struct Source {
+    metadata: Metadata,
+    provenance: Provenance,
+    requirements: RequirementsFile,
+    coverage: Coverage,
+    performance: Vec<Record>,
+}
+
+/// Renders `test_report.md`, `spec_coverage.md` and `compliance_matrix.md` of the bundle at `directory`: names and texts.
+///
+/// # Errors
+///
+/// [`Error::Io`] or [`Error::Json`] when a JSON file of the bundle is missing or not what it should be.
+pub fn render_all(directory: impl AsRef<Path>) -> Result<Vec<(String, String)>, Error> {
+    let directory = directory.as_ref();
+    let coverage: Coverage = read_json(directory, "coverage.json")?;
+    let (records, _) = records::read(directory, &coverage.run_id);
+    let source = Source {
+        metadata: read_json(directory, "metadata.json")?,
+        provenance: read_json(directory, "provenance.json")?,
+        requirements: read_json(directory, "requirements.json")?,
+        performance: records
+            .into_iter()
+            .filter(|record| record.class == Class::Observed && record.location.file == "performance.jsonl")
+            .collect(),
+        coverage,
+    };
+    Ok([
+        ("test_report.md", test_report::render(&source)),
+        ("spec_coverage.md", spec_coverage::render(&source)),
+        ("compliance_matrix.md", compliance::render(&source)),
+    ]
+    .into_iter()
+    .map(|(name, text)| (name.to_owned(), text))
+    .collect())
+}
+
+/// What no bundle claims.
+const NON_CLAIMS: [&str; 9] = [
+    "Evidence supports a control. It does not certify anything, and nothing here was judged by an auditor.",
+    "Statuses follow from the records beside this report. That shows consistency; who ran the tests vouches for the rest.",
+    "What ran on the simulated device or against a stand-in for the driver says nothing of a GPU.",
+    "ECC corrects single-bit errors before a hash can see them.",
+    "Root on the host can subvert all of it.",
+    "Between verification and execution a window remains.",
+    "After SIGKILL the driver reclaims device memory; nothing of ours overwrites it.",
+    "Published test vectors that pass are not a FIPS 140 validation.",
+    "Residue that the cryptography library leaves in its own key objects is not claimed to be wiped.",
+];
+
+impl Source {
+    /// The head of every report: which run, which source, which device, and what it comes to.
+    fn head(&self, title: &str) -> String {
+        let Self { metadata, provenance, coverage, .. } = self;
+        let dirty = if provenance.commit.dirty { ", with uncommitted changes" } else { "" };
+        let devices = if coverage.summary.devices.is_empty() {
+            "none observed".to_owned()
+        } else {
+            coverage.summary.devices.join(", ")
+        };
+        let mut head = format!(
+            "{HEADER}\n\n# {title}\n\n**Run ID**: {}  \n**Generated**: {}  \n**Commit**: {}{dirty}  \n\
+             **Test mode**: {}: {}  \n**Device classes observed**: {}  \n**Result**: {}\n\n",
+            escape(&coverage.run_id),
+            escape(&metadata.timestamp),
+            escape(&provenance.commit.sha),
+            escape(&metadata.test_mode),
+            escape(&metadata.device_reason),
+            escape(&devices),
+            self.result(),
+        );
+        if !coverage.summary.devices.iter().any(|class| class == "gpu") {
+            head.push_str(
+                "> **No GPU.** Device operations of this run were simulated: host memory played the part of a GPU. \
+                 Nothing below is evidence from a GPU.\n\n",
+            );
+        }
+        head
+    }
+
+    /// The verdict in words, with its figures.
+    fn result(&self) -> String {
+        let count = &self.coverage.summary.requirements;
+        let verdict = match self.coverage.verdict() {
+            Verdict::Proven if count.needs_gpu > 0 => "all that this host can prove is proven",
+            Verdict::Proven => "every requirement is proven",
+            Verdict::Failed => "FAILED",
+            Verdict::NotRun => "INCOMPLETE: mapped tests did not run, or requirements have none",
+            Verdict::Input => "INCOMPLETE: an input is missing, empty, dead or contradicts another",
+        };
+        format!(
+            "{verdict}: {} of {} requirements proven, {} failed, {} need a GPU, {} not run, unmapped or vacuous",
+            count.proven,
+            count.total,
+            count.failed,
+            count.needs_gpu,
+            count.not_run.saturating_add(count.unmapped).saturating_add(count.vacuous),
+        )
+    }
+}
+
+/// The closing section of every report.
+fn non_claims() -> String {
+    let mut text = "## Not claimed\n\n".to_owned();
+    for claim in NON_CLAIMS {
+        text.push_str(&format!("- {claim}\n"));
+    }
+    text
+}
+
+/// The first `limit` of `items`, and how many more there are.
+fn first(items: &[String], limit: usize) -> String {
+    let shown = items.iter().take(limit).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match items.len().saturating_sub(limit) {
+        0 if items.is_empty() => "none".to_owned(),
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// The `timings` of a performance record.
+#[derive(Deserialize)]
+struct Timings {
+    count: Option<u64>,
+    minimum_ns: Option<u64>,
+    median_ns: Option<u64>,
+    p99_ns: Option<u64>,
+}
+
+/// The timings of a record, where it has any.
+fn timings(record: &Map<String, Value>) -> Option<Timings> {
+    Timings::deserialize(record.get("timings")?).ok()
+}

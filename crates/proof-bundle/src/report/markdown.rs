@@ -1,0 +1,113 @@
+//! Markdown (GFM) that text of unknown origin cannot break out of.
+
+/// Escapes text so that it shows as it is, in a paragraph, a list or a cell: nothing in it is markup, a link, HTML, a new
+/// cell or a new line. Characters that would show as nothing or reorder the text are written as `\u{…}`.
+pub(super) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '\n' => escaped.push(' '),
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '#' | '|' | '~' => {
+                escaped.push('\\');
+                escaped.push(character);
+            }
+            _ if character.is_control() || reorders(character) => {
+                escaped.push_str(&format!("\\\\u\\{{{:x}\\}}", u32::from(character)));
+            }
+            _ => escaped.push(character),
+        }
+    }
+    escaped
+}
+
+/// A test's name as code, where it can be shown so.
+pub(super) fn code(name: &str) -> String {
+    let plain = !name.contains(['`', '|', '\\']) && !name.chars().any(|c| c.is_control() || reorders(c));
+    if plain && name.trim() == name && !name.is_empty() { format!("`{name}`") } else { escape(name) }
+}
+
+/// Text that is Markdown already, for a cell.
+pub(super) fn cell(markdown: &str) -> String {
+    markdown.replace('|', "\\|").replace('\n', " ")
+}
+
+/// A table; the cells are Markdown.
+pub(super) fn table<const N: usize>(heading: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let mut text = format!("| {} |\n|{}\n", heading.join(" | "), " --- |".repeat(N));
+    for row in rows {
+        text.push_str(&format!("| {} |\n", row.join(" | ")));
+    }
+    text.push('\n');
+    text
+}
+
+/// A block of code of one line.
+pub(super) fn fenced(language: &str, line: &str) -> String {
+    let line: String = line
+        .chars()
+        .map(|c| if c.is_control() || reorders(c) { c.escape_unicode().to_string() } else { c.to_string() })
+        .collect();
+    let mut fence = "```".to_owned();
+    while line.contains(&fence) {
+        fence.push('`');
+    }
+    format!("{fence}{language}\n{line}\n{fence}\n\n")
+}
+
+/// A share with its denominator; rounded down, so that 100 % means all.
+pub(super) fn share(part: usize, whole: usize) -> String {
+    match part.saturating_mul(100).checked_div(whole) {
+        Some(percent) => format!("{part}/{whole} ({percent} %)"),
+        None => format!("{part}/{whole}"),
+    }
+}
+
+/// Bidirectional controls and invisible separators.
+fn reorders(character: char) -> bool {
+    matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hostile_name_shows_as_it_is() {
+        assert_eq!(escape("<script>|.gguf"), "&lt;script&gt;\\|.gguf");
+        assert_eq!(escape("[a](http://b) `c`\n# d"), "\\[a\\](http://b) \\`c\\` \\# d");
+        assert_eq!(escape("gpj\u{202e}.exe\u{7}"), "gpj\\\\u\\{202e\\}.exe\\\\u\\{7\\}");
+        assert_eq!(escape("&amp;"), "&amp;amp;");
+    }
+
+    #[test]
+    fn code_is_used_only_where_it_can_hold_the_name() {
+        assert_eq!(code("tests::tag"), "`tests::tag`");
+        assert_eq!(code("a`b"), "a\\`b");
+        assert_eq!(code("a|b"), "a\\|b");
+        assert_eq!(code("<b>"), "`<b>`");
+        assert_eq!(code(""), "");
+    }
+
+    #[test]
+    fn a_fence_is_longer_than_any_inside() {
+        assert_eq!(fenced("sh", "a ``` b\n```"), "````sh\na ``` b\\u{a}```\n````\n\n");
+    }
+
+    #[test]
+    fn a_share_is_never_rounded_up_to_all() {
+        assert_eq!(share(999, 1000), "999/1000 (99 %)");
+        assert_eq!(share(5, 5), "5/5 (100 %)");
+        assert_eq!(share(0, 0), "0/0");
+    }
+}

@@ -1,0 +1,332 @@
+//! The parser of `specs/*.md`: strict, so that a requirement cannot get lost in prose.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::table::{self, Row};
+use super::{Document, Kind, Requirement, RollUp, Specifications, Vulnerability, normalise, text_sha256};
+use crate::Error;
+
+/// Reads the specification documents of `directory`: every `.md` file but `README.md`, named `NN_title.md`.
+///
+/// # Errors
+///
+/// [`Error::Specification`] with file and line for a document that does not follow the format of `specs/README.md`, for
+/// an id that is defined twice or not at all, and for a directory without a requirement; [`Error::Io`] when a file
+/// cannot be read.
+pub fn parse_specs(directory: impl AsRef<Path>) -> Result<Specifications, Error> {
+    let directory = directory.as_ref();
+    let mut specifications = Specifications::default();
+    let mut defined = BTreeMap::new();
+    let mut references = Vec::new();
+    for path in documents(directory)? {
+        let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        let mut parser = Parser::new(&path)?;
+        for (index, line) in text.lines().enumerate() {
+            parser.line = index.saturating_add(1);
+            parser.read(line)?;
+        }
+        parser.finish(&mut specifications, &mut defined, &mut references)?;
+    }
+    if specifications.requirements.is_empty() {
+        return Err(fault(
+            directory,
+            0,
+            "no requirement is defined here: give the directory that holds NN_title.md files",
+        ));
+    }
+    for reference in references {
+        if !defined.contains_key(&reference.id) {
+            return Err(fault(
+                &reference.file,
+                reference.line,
+                format!("`{}` is not defined by any document", reference.id),
+            ));
+        }
+    }
+    Ok(specifications)
+}
+
+fn documents(directory: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(directory).map_err(Error::io("list", directory))? {
+        let path = entry.map_err(Error::io("list", directory))?.path();
+        let is_document = path.extension().is_some_and(|extension| extension == "md")
+            && path.file_name().is_some_and(|name| name != "README.md");
+        if is_document {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn fault(file: &Path, line: usize, problem: impl Into<String>) -> Error {
+    Error::Specification { file: file.to_owned(), line, problem: problem.into() }
+}
+
+/// An id that a table names.
+struct Reference {
+    id: String,
+    file: PathBuf,
+    line: usize,
+}
+
+/// A requirement being read.
+struct Draft {
+    line: usize,
+    id: String,
+    title: String,
+    section: String,
+    text: String,
+    kind: Option<Kind>,
+    needs_gpu: Option<bool>,
+    named_tests: Vec<String>,
+    non_claims: Vec<String>,
+    in_fields: bool,
+}
+
+/// One document being read.
+struct Parser<'a> {
+    file: &'a Path,
+    name: String,
+    number: String,
+    line: usize,
+    title: Option<String>,
+    section: String,
+    draft: Option<Draft>,
+    done: Vec<(usize, Requirement)>,
+    rows: Vec<Row>,
+}
+
+impl<'a> Parser<'a> {
+    fn new(file: &'a Path) -> Result<Self, Error> {
+        let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let number = match name.split_once('_') {
+            Some((number, _)) if number.len() == 2 && number.bytes().all(|byte| byte.is_ascii_digit()) => {
+                number.to_owned()
+            }
+            _ => return Err(fault(file, 0, "a specification is named by two digits, `_` and a title")),
+        };
+        Ok(Self {
+            file,
+            name,
+            number,
+            line: 0,
+            title: None,
+            section: String::new(),
+            draft: None,
+            done: Vec::new(),
+            rows: Vec::new(),
+        })
+    }
+
+    fn fault(&self, problem: impl Into<String>) -> Error {
+        fault(self.file, self.line, problem)
+    }
+
+    fn read(&mut self, line: &str) -> Result<(), Error> {
+        if let Some(heading) = line.strip_prefix("### ") {
+            self.close_draft()?;
+            self.open_draft(heading)
+        } else if let Some(heading) = line.strip_prefix("## ") {
+            self.close_draft()?;
+            self.section = normalise(heading);
+            Ok(())
+        } else if let Some(heading) = line.strip_prefix("# ") {
+            if self.title.is_some() {
+                return Err(self.fault("a document has one `# ` heading"));
+            }
+            self.title = Some(normalise(heading));
+            Ok(())
+        } else if self.draft.is_some() {
+            self.read_requirement(line)
+        } else {
+            if table::is_row(line) && (self.section == "Roll-ups" || self.section == "Vulnerabilities") {
+                self.rows.push(Row::new(&self.section, self.line, line));
+            }
+            Ok(())
+        }
+    }
+
+    fn open_draft(&mut self, heading: &str) -> Result<(), Error> {
+        if self.section.is_empty() {
+            return Err(self.fault("a requirement stands under a `## ` heading"));
+        }
+        let (id, title) = heading.split_once(' ').unwrap_or((heading, ""));
+        if !self.is_id(id) {
+            let number = &self.number;
+            return Err(self.fault(format!("`{id}` is no requirement id: write `{number}§1.1` or `AB-001`")));
+        }
+        if title.trim().is_empty() {
+            return Err(self.fault(format!("{id} has no title")));
+        }
+        self.draft = Some(Draft {
+            line: self.line,
+            id: id.to_owned(),
+            title: normalise(title),
+            section: self.section.clone(),
+            text: String::new(),
+            kind: None,
+            needs_gpu: None,
+            named_tests: Vec::new(),
+            non_claims: Vec::new(),
+            in_fields: false,
+        });
+        Ok(())
+    }
+
+    fn is_id(&self, id: &str) -> bool {
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if let Some((document, rest)) = id.split_once('§') {
+            return document == self.number
+                && rest.split_once('.').is_some_and(|(section, item)| digits(section) && digits(item));
+        }
+        id.split_once('-').is_some_and(|(letters, number)| {
+            letters.len() == 2
+                && letters.bytes().all(|byte| byte.is_ascii_uppercase())
+                && number.len() == 3
+                && digits(number)
+        })
+    }
+
+    fn read_requirement(&mut self, line: &str) -> Result<(), Error> {
+        let (file, number) = (self.file, self.line);
+        let Some(draft) = self.draft.as_mut() else {
+            return Ok(());
+        };
+        if line.trim().is_empty() {
+            return Ok(());
+        }
+        let Some(field) = line.strip_prefix("- ") else {
+            if draft.in_fields {
+                let problem = format!("text after the fields of {}: prose stands under a `## ` heading", draft.id);
+                return Err(fault(file, number, problem));
+            }
+            draft.text.push_str(line);
+            draft.text.push('\n');
+            return Ok(());
+        };
+        draft.in_fields = true;
+        draft.read_field(field).map_err(|problem| fault(file, number, problem))
+    }
+
+    fn close_draft(&mut self) -> Result<(), Error> {
+        if let Some(draft) = self.draft.take() {
+            let line = draft.line;
+            let requirement = draft.finish(&self.name).map_err(|problem| fault(self.file, line, problem))?;
+            self.done.push((line, requirement));
+        }
+        Ok(())
+    }
+
+    fn finish(
+        mut self,
+        specifications: &mut Specifications,
+        defined: &mut BTreeMap<String, String>,
+        references: &mut Vec<Reference>,
+    ) -> Result<(), Error> {
+        self.close_draft()?;
+        let Some(title) = self.title.take() else {
+            return Err(fault(self.file, 1, "a document begins with a `# ` heading"));
+        };
+        specifications.documents.push(Document { file: self.name.clone(), title });
+        for (line, requirement) in self.done {
+            if let Some(other) = defined.insert(requirement.id.clone(), format!("{}:{line}", self.name)) {
+                return Err(fault(self.file, line, format!("{} is defined already, at {other}", requirement.id)));
+            }
+            specifications.requirements.push(requirement);
+        }
+        for row in table::body(self.rows).map_err(|(line, problem)| fault(self.file, line, problem))? {
+            let line = row.line;
+            let at = |problem| fault(self.file, line, problem);
+            let requirements = row.ids().map_err(at)?;
+            references.extend(requirements.iter().map(|id| Reference {
+                id: id.clone(),
+                file: self.file.to_owned(),
+                line,
+            }));
+            if row.section == "Roll-ups" {
+                let [id, title, _] = row.cells().map_err(at)?;
+                let place = format!("{}:{line}", self.name);
+                if specifications.roll_ups.iter().any(|known| known.id == id) || defined.contains_key(&id) {
+                    return Err(fault(self.file, line, format!("{id} is defined already, before {place}")));
+                }
+                specifications.roll_ups.push(RollUp { id, title, requirements });
+            } else {
+                let [name, severity, mitigation, _] = row.cells().map_err(at)?;
+                specifications.vulnerabilities.push(Vulnerability { name, severity, mitigation, requirements });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Draft {
+    fn read_field(&mut self, field: &str) -> Result<(), String> {
+        let (name, value) =
+            field.split_once(": ").ok_or_else(|| format!("write the field of {} as `- Name: value`", self.id))?;
+        let value = value.trim();
+        match name {
+            "Kind" if self.kind.is_none() => {
+                self.kind = Some(match value {
+                    "product" => Kind::Product,
+                    "process" => Kind::Process,
+                    _ => return Err(format!("kind `{value}` of {} is unknown: use product or process", self.id)),
+                });
+            }
+            "Needs a GPU" if self.needs_gpu.is_none() => {
+                self.needs_gpu = Some(match value {
+                    "yes" => true,
+                    "no" => false,
+                    _ => return Err(format!("`Needs a GPU: {value}` of {}: use yes or no", self.id)),
+                });
+            }
+            "Named test" if self.named_tests.is_empty() => {
+                for name in value.split(',') {
+                    let name = name.trim().strip_prefix('`').and_then(|name| name.strip_suffix('`'));
+                    match name {
+                        Some(name) if !name.is_empty() => self.named_tests.push(name.to_owned()),
+                        _ => return Err(format!("write the named tests of {} as `` `name`, `name` ``", self.id)),
+                    }
+                }
+            }
+            "Not claimed" if !value.is_empty() => self.non_claims.push(normalise(value)),
+            "Kind" | "Needs a GPU" | "Named test" => return Err(format!("{} has `{name}` twice", self.id)),
+            _ => {
+                return Err(format!(
+                    "`{name}` of {} is no field: use Kind, Needs a GPU, Named test, Not claimed",
+                    self.id
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self, document: &str) -> Result<Requirement, String> {
+        let id = self.id;
+        let text = normalise(&self.text);
+        if text.is_empty() {
+            return Err(format!("{id} has no text"));
+        }
+        if !["MUST", "SHOULD", "MAY"].iter().any(|keyword| text.split(' ').any(|word| word == *keyword)) {
+            return Err(format!("the text of {id} has no MUST, SHOULD or MAY (RFC 2119)"));
+        }
+        if self.non_claims.is_empty() {
+            return Err(format!("{id} has no `- Not claimed: …` line"));
+        }
+        Ok(Requirement {
+            document: document.to_owned(),
+            section: self.section,
+            title: self.title,
+            text_sha256: text_sha256(&text),
+            text,
+            kind: self.kind.ok_or_else(|| format!("{id} has no `- Kind: …` line"))?,
+            needs_gpu: self.needs_gpu.ok_or_else(|| format!("{id} has no `- Needs a GPU: …` line"))?,
+            named_tests: self.named_tests,
+            non_claims: self.non_claims,
+            id,
+        })
+    }
+}

@@ -1,0 +1,116 @@
+//! The JSON Schemas of a bundle's files, and what they say may differ between two runs of one commit.
+
+use serde_json::{Map, Value};
+
+use crate::Error;
+
+const RECORD: &str = include_str!("../../../proof_bundles/schemas/record.schema.json");
+const METADATA: &str = include_str!("../../../proof_bundles/schemas/metadata.schema.json");
+const PROVENANCE: &str = include_str!("../../../proof_bundles/schemas/provenance.schema.json");
+const REQUIREMENTS: &str = include_str!("../../../proof_bundles/schemas/requirements.schema.json");
+const COVERAGE: &str = include_str!("../../../proof_bundles/schemas/coverage.schema.json");
+
+/// What stands for a volatile value in a comparison.
+const VOLATILE: &str = "(volatile)";
+
+/// A JSON Schema.
+pub(crate) struct Schema(Value);
+
+impl Schema {
+    /// The schema of a file of a bundle, or of each line of it; a file without one has no volatile part.
+    pub(crate) fn of(file: &str) -> Result<Self, Error> {
+        let text = match file {
+            "metadata.json" => METADATA,
+            "provenance.json" => PROVENANCE,
+            "requirements.json" => REQUIREMENTS,
+            "coverage.json" => COVERAGE,
+            lines if lines.ends_with(".jsonl") => RECORD,
+            _ => "true",
+        };
+        serde_json::from_str(text).map(Self).map_err(Error::json(file))
+    }
+
+    /// Replaces every value that the schema marks `x-volatile`.
+    pub(crate) fn mask(&self, value: &mut Value) {
+        self.mask_by(value, &self.0);
+    }
+
+    fn mask_by(&self, value: &mut Value, schema: &Value) {
+        let Some(schema) = self.resolve(schema) else {
+            return;
+        };
+        if schema.get("x-volatile") == Some(&Value::Bool(true)) {
+            *value = VOLATILE.into();
+            return;
+        }
+        match value {
+            Value::Object(object) => {
+                for (name, member) in object {
+                    let declared = schema.get("properties").and_then(|properties| properties.get(name));
+                    if let Some(schema) = declared.or_else(|| schema.get("additionalProperties")) {
+                        self.mask_by(member, schema);
+                    }
+                }
+            }
+            Value::Array(items) => {
+                if let Some(schema) = schema.get("items") {
+                    for item in items {
+                        self.mask_by(item, schema);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The schema itself, or the one in this document that it refers to.
+    fn resolve<'a>(&'a self, schema: &'a Value) -> Option<&'a Map<String, Value>> {
+        let object = schema.as_object()?;
+        match object.get("$ref").and_then(Value::as_str).and_then(|reference| reference.strip_prefix('#')) {
+            Some(pointer) => self.0.pointer(pointer)?.as_object(),
+            None => Some(object),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_marked_is_masked_through_references_and_arrays() {
+        let schema = Schema(json!({
+            "properties": {
+                "id": {},
+                "at": {"x-volatile": true},
+                "tests": {"items": {"$ref": "#/$defs/test"}},
+            },
+            "$defs": {"test": {"properties": {"ms": {"x-volatile": true}}}},
+        }));
+        let mut value = json!({"id": 1, "at": 2, "tests": [{"ms": 3, "name": "ms"}], "more": {"at": 4}});
+        schema.mask(&mut value);
+        assert_eq!(
+            value,
+            json!({
+                "id": 1, "at": VOLATILE, "tests": [{"ms": VOLATILE, "name": "ms"}], "more": {"at": 4},
+            })
+        );
+    }
+
+    #[test]
+    fn a_missing_volatile_member_stays_missing() {
+        let mut record = json!({"seq": 1, "timestamp": "now"});
+        Schema::of("performance.jsonl").unwrap().mask(&mut record);
+        assert_eq!(record, json!({"seq": 1, "timestamp": VOLATILE}));
+    }
+}
