@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let seconds = std::env::args().nth(1).map_or(Ok(10), |text| text.parse())?;
     let device = SimulatedConfig::default().capacity(16 << 20);
     let manager = VramManager::simulated(VramConfig::default().simulated_devices(vec![device]))?;
-    let end = Instant::now() + Duration::from_secs(seconds);
+    let (begin, length) = (Instant::now(), Duration::from_secs(seconds));
     let rounds = AtomicU64::new(0);
     let refused = AtomicU64::new(0);
     std::thread::scope(|scope| {
@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 let (manager, rounds, refused) = (&manager, &rounds, &refused);
                 scope.spawn(move || -> Result<(), VramError> {
                     let model = vec![0x5a; thread << 19];
-                    while Instant::now() < end {
+                    while begin.elapsed() < length {
                         match life(manager, &model) {
                             Ok(()) => rounds.fetch_add(1, Ordering::Relaxed),
                             Err(VramError::InsufficientVram { .. }) => refused.fetch_add(1, Ordering::Relaxed),
