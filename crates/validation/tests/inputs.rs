@@ -300,5 +300,20 @@ fn error_messages_say_what_is_accepted() {
         TensorParallel::parse(2, 2).unwrap_err(),
     ]
     .map(|error| error.to_string());
-    insta::assert_snapshot!(messages.join("\n"));
+    // Inline, because a machine that only runs the tests need not have the sources.
+    insta::assert_snapshot!(messages.join("\n"), @r"
+    shard id is empty: use 1 to 256 letters, digits, '-' or '_'
+    shard id has 257 characters: use at most 256
+    shard id has '/' as character 6: use only ASCII letters, digits, '-' and '_'
+    shard id has '\n' as character 6: use only ASCII letters, digits, '-' and '_'
+    shard id has '\u{202e}' as character 1: use only ASCII letters, digits, '-' and '_'
+    shard id has '\u{e8}' as character 4: use only ASCII letters, digits, '-' and '_'
+    gpu index 2 does not exist: 2 found, numbered from 0
+    model is empty: give at least 1 byte
+    model has 2 bytes, more than the configured maximum of 1: raise the maximum or split the model
+    digest has 3 characters: give exactly 64 hex digits
+    digest has 'g' as character 1: use only hex digits, 0-9 and a-f
+    tensor-parallel count is 0: a model has at least 1 part
+    tensor-parallel index 2 does not exist: the model has 2, numbered from 0
+    ");
 }
