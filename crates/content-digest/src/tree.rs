@@ -228,3 +228,29 @@ fn hash_of_hashes(hashes: &[Hash]) -> Hash {
 fn block_number(index: usize) -> u64 {
     u64::try_from(index).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_damaged_in_memory_is_not_consistent() {
+        let mut hasher = TreeHasher::new();
+        hasher.update(&vec![7; 200 * BLOCK_BYTES]);
+        let tree = hasher.finish();
+        assert!(tree.is_consistent());
+        for (level, hash) in [(0, 0), (0, 199), (1, 1), (2, 0)] {
+            let mut damaged = tree.clone();
+            damaged.levels[level][hash][31] ^= 1;
+            assert!(!damaged.is_consistent(), "level {level}, hash {hash}");
+        }
+    }
+}
