@@ -82,6 +82,23 @@ fn every_definition_is_used_by_a_scenario() {
 }
 
 #[test]
+fn every_tag_is_a_requirement_and_every_scenario_has_one() {
+    proves!("40§1.3");
+    let specifications = features_dir().join("..");
+    let specifications = proof_bundle::requirement::parse_specs(specifications).unwrap();
+    let scenarios = scenarios();
+    let untagged: Vec<_> = scenarios.iter().filter(|one| one.requirements.is_empty()).map(|one| &one.name).collect();
+    let unknown: Vec<_> =
+        scenarios.iter().flat_map(|one| &one.requirements).filter(|id| specifications.get(id).is_none()).collect();
+    check(
+        InputValidation,
+        "scenario_tags",
+        json!({"untagged": [], "unknown": []}),
+        json!({"untagged": untagged, "unknown": unknown}),
+    );
+}
+
+#[test]
 fn scenario_names_are_plain_lower_case_sentences() {
     let plain = |name: &str| {
         let mut words = name.split(' ').peekable();
