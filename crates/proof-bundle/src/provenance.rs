@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use facts::DeviceFacts;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{Error, hash};
 
@@ -150,7 +150,8 @@ pub struct Environment {
 /// A model file that was sealed and verified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelFile {
-    /// The file's name, without its directory.
+    /// The file's name; where the directories around it lie is nobody's business, so they are never written.
+    #[serde(serialize_with = "write_file_name")]
     pub name: String,
     /// `safetensors`, `gguf` or `unknown`.
     pub format: String,
@@ -164,4 +165,8 @@ pub struct ModelFile {
     pub sha256: String,
     /// Its fs-verity digest, as `fsverity digest` prints it.
     pub tree_digest: String,
+}
+
+fn write_file_name<S: Serializer>(path: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(path.rsplit('/').next().unwrap_or_default())
 }

@@ -6,6 +6,7 @@ mod spool_name;
 
 use std::fmt;
 
+use facts::DeviceClass;
 use serde_json::Value;
 
 use crate::test_map::TestId;
@@ -57,8 +58,13 @@ impl fmt::Display for Location {
     }
 }
 
-/// The classes of device that a record can name.
-const DEVICES: [&str; 4] = ["host", "simulated", "fake-driver", "gpu"];
+/// The class of device that only a GPU has, as records write it.
+pub(crate) const GPU: &str = "gpu";
+
+/// Whether a record can come from such a device: the host itself or a class that `facts` knows.
+fn is_device(class: &str) -> bool {
+    class == "host" || class.parse::<DeviceClass>().is_ok()
+}
 
 /// Whether a record's `status` is the one that follows from what it expected and observed. Only `evidence` knows the
 /// words, so it is asked to write them again.

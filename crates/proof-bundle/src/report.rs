@@ -118,9 +118,9 @@ impl Source {
             Verdict::Input => "INCOMPLETE: an input is missing, empty, dead or contradicts another",
         };
         format!(
-            "{verdict}: {} of {} requirements proven, {} failed, {} need a GPU, {} not run, unmapped or vacuous",
-            count.proven,
+            "{verdict} (of {} requirements: proven {}, failed {}, needing a GPU {}, not run, unmapped or vacuous {})",
             count.total,
+            count.proven,
             count.failed,
             count.needs_gpu,
             count.not_run.saturating_add(count.unmapped).saturating_add(count.vacuous),

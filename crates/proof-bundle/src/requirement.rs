@@ -2,6 +2,7 @@
 //!
 //! The format is described in `specs/README.md`; [`parse_specs`] accepts nothing else.
 
+mod draft;
 mod parse;
 mod table;
 

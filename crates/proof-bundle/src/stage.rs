@@ -74,3 +74,82 @@ impl Drop for StagedBundle {
         let _ = fs::remove_dir_all(self.bundle.root());
     }
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use std::io;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use serde_json::json;
+
+    use super::*;
+
+    /// A disk that is full after so many writes, the last of which it cuts short.
+    struct SmallDisk(AtomicUsize);
+
+    impl SmallDisk {
+        fn write(&self, bytes: &[u8], write: impl Fn(&[u8]) -> io::Result<()>) -> io::Result<()> {
+            match self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)) {
+                Ok(_) => write(bytes),
+                Err(_) => {
+                    write(&bytes[..bytes.len() / 2])?;
+                    Err(io::ErrorKind::StorageFull.into())
+                }
+            }
+        }
+    }
+
+    impl Store for SmallDisk {
+        fn create(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+            self.write(bytes, |bytes| Disk.create(path, bytes))
+        }
+
+        fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+            self.write(bytes, |bytes| Disk.append(path, bytes))
+        }
+    }
+
+    fn write_on_a_disk_of(writes: usize, root: &Path) -> Result<PathBuf, Error> {
+        let store = Box::new(SmallDisk(AtomicUsize::new(writes)));
+        let staged = StagedBundle::with_store(root, TestType::Unit, "0123456789abcdef", store)?;
+        staged.write_json("metadata", &json!({"crate": "demo"}))?;
+        staged.append_ndjson("performance", &json!({"operation": "seal"}))?;
+        staged.append_ndjson("performance", &json!({"operation": "verify"}))?;
+        staged.seeds().record(42)?;
+        staged.publish()
+    }
+
+    #[test]
+    fn a_full_disk_leaves_nothing_wherever_it_strikes() {
+        for writes in 0..5 {
+            let directory = tempfile::tempdir().unwrap();
+            let error = write_on_a_disk_of(writes, directory.path()).unwrap_err();
+            match error {
+                Error::Io { source, .. } => assert_eq!(source.kind(), io::ErrorKind::StorageFull),
+                other => panic!("{other}"),
+            }
+            let left = fs::read_dir(directory.path().join("unit")).unwrap().count();
+            assert_eq!(left, 0, "after {writes} writes");
+        }
+        let directory = tempfile::tempdir().unwrap();
+        assert!(write_on_a_disk_of(5, directory.path()).unwrap().join("SHA256SUMS").is_file());
+    }
+
+    #[test]
+    fn a_bundle_whose_writer_ignored_an_error_is_not_published() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Box::new(SmallDisk(AtomicUsize::new(0)));
+        let staged = StagedBundle::with_store(directory.path(), TestType::Unit, "0123456789abcdef", store).unwrap();
+        assert!(staged.seeds().record(42).is_err());
+        assert!(matches!(staged.publish(), Err(Error::Incomplete)));
+        assert_eq!(fs::read_dir(directory.path().join("unit")).unwrap().count(), 0);
+    }
+}

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use facts::DeviceClass;
+
 use super::requirement::judge;
 use super::{
     Coverage, FeatureCoverage, GroupCoverage, Inputs, Problem, ProblemKind, RequirementCoverage, Status, TestCoverage,
     TestOutcome, summary,
 };
 use crate::junit::{Outcome, TestResult};
-use crate::records::{Class, LIVE, Record};
+use crate::records::{Class, GPU, LIVE, Record};
 use crate::report::RENDERER_VERSION;
 use crate::test_map::TestId;
 
@@ -18,6 +20,8 @@ pub(super) struct Evidence<'a> {
     pub(super) tests: BTreeMap<TestId, &'a TestResult>,
     /// Observed records by requirement.
     pub(super) records: BTreeMap<&'a str, Vec<&'a Record>>,
+    /// Whether the run names a GPU that its records can come from.
+    pub(super) has_gpu: bool,
 }
 
 /// Derives what the run shows.
@@ -30,6 +34,7 @@ pub fn derive(inputs: &Inputs) -> Coverage {
     let evidence = Evidence {
         tests: inputs.tests.iter().map(|result| (result.id(), result)).collect(),
         records: by_requirement(&inputs.records),
+        has_gpu: inputs.provenance.devices.iter().any(|device| device.class == DeviceClass::Gpu),
     };
     let requirements: Vec<RequirementCoverage> =
         inputs.requirements.requirements.iter().map(|mapped| judge(mapped, &evidence)).collect();
@@ -112,7 +117,6 @@ fn contradictions(inputs: &Inputs, evidence: &Evidence<'_>) -> Vec<Problem> {
             say(format!("{}: no test runs the scenario `{}`", scenario.feature, scenario.scenario));
         }
     }
-    let gpu_recorded = inputs.provenance.devices.iter().any(|device| device.class == facts::DeviceClass::Gpu);
     for record in inputs.records.iter().filter(|record| record.class == Class::Observed) {
         let location = &record.location;
         let listed = |test: &TestId| test.binary == LIVE || evidence.tests.contains_key(test);
@@ -122,7 +126,7 @@ fn contradictions(inputs: &Inputs, evidence: &Evidence<'_>) -> Vec<Problem> {
         for id in record.requirements.iter().filter(|id| !mapped.contains_key(id.as_str())) {
             say(format!("{location}: evidence for {id}, which no specification defines"));
         }
-        if record.device == "gpu" && !gpu_recorded {
+        if record.device == GPU && !evidence.has_gpu {
             say(format!("{location}: a record from a GPU, and provenance.json names none"));
         }
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::derive::Evidence;
 use super::{RequirementCoverage, Status, TestCoverage, TestOutcome};
 use crate::junit::Outcome;
+use crate::records::GPU;
 use crate::requirement::MappedRequirement;
 use crate::test_map::TestId;
 
@@ -44,7 +45,8 @@ pub(super) fn judge(mapped: &MappedRequirement, evidence: &Evidence<'_>) -> Requ
             findings.add(Status::Vacuous, format!("{} passed and recorded nothing for it", test.test));
         }
     }
-    if requirement.needs_gpu && !records.iter().any(|record| record.device == "gpu") {
+    let from_gpu = evidence.has_gpu && records.iter().any(|record| record.device == GPU);
+    if requirement.needs_gpu && !from_gpu {
         findings.add(Status::NeedsGpu, "it needs a GPU, and no record comes from one".to_owned());
     }
 

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::collect::file_of;
-use super::{Class, DEVICES, Location, Record, status_follows};
+use super::{Class, Location, Record, is_device, status_follows};
 use crate::bundle::chain_start;
 use crate::hash::sha256_hex;
 use crate::test_map::TestId;
@@ -108,7 +108,7 @@ fn observed(members: Members, value: Value, location: Location) -> Result<Record
     };
     let test = TestId::new(members.binary.ok_or("`binary` is missing")?, text("test", members.test)?);
     let device = text("device", members.device)?;
-    if !DEVICES.contains(&device.as_str()) {
+    if !is_device(&device) {
         return Err(format!("device class `{device}` is unknown"));
     }
     // An absent member and `null` read the same here; `null` is a value like any other to compare.

@@ -76,8 +76,8 @@ const CONTROLS: [Control; 8] = [
         reference: "CC7.2",
         asks: "monitoring for anomalies",
         best: Level::Partially,
-        requirements: &["00§2.2", "10§2.1", "VP-004"],
-        scope: "failed verifications and broken policies are audit events; watching them is the operator's",
+        requirements: &["00§2.2", "10§2.1", "CI-007"],
+        scope: "changed contents and handles are noticed; watching the events that say so is the operator's",
     },
     Control {
         framework: "ISO/IEC 27001:2022",
@@ -92,8 +92,8 @@ const CONTROLS: [Control; 8] = [
         reference: "A.8.15 (2013: A.12.4.1), logs produced and protected",
         asks: "logs produced, stored, protected and analysed",
         best: Level::Supports,
-        requirements: &["00§2.1", "00§2.2", "CI-006"],
-        scope: "security events are written, chained and MACed",
+        requirements: &["RP-005", "CI-006", "10§2.3"],
+        scope: "events are written, and hold neither keys nor addresses",
     },
     Control {
         framework: "ISO/IEC 27001:2022",
@@ -132,13 +132,15 @@ fn row(source: &Source, control: &Control) -> [String; 7] {
             None => format!("{} (not defined)", escape(id)),
         })
         .collect();
-    let evidence: Vec<String> = cited
+    let mut evidence: Vec<String> = cited
         .iter()
         .filter_map(|(_, coverage)| *coverage)
         .filter(|one| one.status == Status::Proven)
         .filter_map(|one| one.evidence.first())
         .map(|location| code(location))
         .collect();
+    evidence.sort();
+    evidence.dedup();
     [
         control.reference.to_owned(),
         control.asks.to_owned(),

@@ -1,9 +1,8 @@
 //! `spec_coverage.md`: requirement by requirement.
 
 use super::markdown::{cell, code, escape, share, table};
-use super::test_report::outcome;
 use super::{Source, first, non_claims};
-use crate::coverage::{GroupCoverage, RequirementCoverage, Status, StatusCount, TestOutcome};
+use crate::coverage::{GroupCoverage, RequirementCoverage, Status, StatusCount};
 use crate::requirement::Requirement;
 
 /// How many tests and records a cell shows; `coverage.json` has them all.
@@ -100,9 +99,6 @@ fn open(source: &Source) -> String {
         text.push_str(&format!("- {}: {}\n", escape(&requirement.id), requirement.status.as_str()));
         for reason in &requirement.reasons {
             text.push_str(&format!("  - {}\n", escape(reason)));
-        }
-        for test in requirement.tests.iter().filter(|test| test.result != TestOutcome::Passed) {
-            text.push_str(&format!("  - {}: {}\n", code(&test.test.to_string()), outcome(test.result)));
         }
     }
     text.push('\n');

@@ -94,9 +94,8 @@ fn models(source: &Source) -> String {
     }
     let number = |value: Option<u64>| value.map_or_else(|| "unknown".to_owned(), |value| value.to_string());
     let rows = models.iter().map(|model| {
-        let name = model.name.rsplit('/').next().unwrap_or_default();
         [
-            escape(name),
+            escape(&model.name),
             escape(&model.format),
             model.bytes.to_string(),
             number(model.tensors),
@@ -141,7 +140,7 @@ fn tests(source: &Source) -> String {
     text
 }
 
-pub(super) fn outcome(outcome: TestOutcome) -> &'static str {
+fn outcome(outcome: TestOutcome) -> &'static str {
     match outcome {
         TestOutcome::Passed => "passed",
         TestOutcome::Failed => "failed",

@@ -1,0 +1,169 @@
+//! The specifications' format: what is accepted, and that everything else is refused with its line.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+use std::fs;
+use std::path::Path;
+
+use proof_bundle::Error;
+use proof_bundle::requirement::{Kind, Specifications, parse_specs};
+
+const GOOD: &str = "# A title
+
+Prose, with a | in it.
+
+## Core
+
+Prose under a heading.
+
+### AB-001 First thing
+
+It MUST do
+  one   thing.
+
+- Kind: product
+- Needs a GPU: no
+- Named test: `test_one`, `test_two`
+- Not claimed: Anything | else.
+- Not claimed: More.
+
+### 20§1.2 Second thing
+
+It MUST NOT do another.
+
+- Kind: process
+- Needs a GPU: yes
+- Not claimed: Anything.
+
+## Roll-ups
+
+Some words.
+
+| Roll-up | Title | Requirements |
+| --- | :-- | --- |
+| VR-001 | Both | AB-001, 20§1.2 |
+
+## Vulnerabilities
+
+| Vulnerability | Severity | Mitigation | Requirements |
+| --- | --- | --- | --- |
+| Trouble | HIGH | Care | AB-001 |
+";
+
+fn parse(documents: &[(&str, &str)]) -> Result<Specifications, Error> {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, text) in documents {
+        fs::write(directory.path().join(name), text).unwrap();
+    }
+    parse_specs(directory.path())
+}
+
+#[test]
+fn a_document_is_read_whole() {
+    let specifications = parse(&[("20_good.md", GOOD), ("README.md", "### not a spec")]).unwrap();
+    assert_eq!(specifications.documents.len(), 1);
+    assert_eq!(specifications.documents[0].title, "A title");
+    let [first, second] = &specifications.requirements[..] else {
+        panic!("{:?}", specifications.requirements);
+    };
+    assert_eq!((first.id.as_str(), first.section.as_str(), first.title.as_str()), ("AB-001", "Core", "First thing"));
+    assert_eq!(first.text, "It MUST do one thing.");
+    assert_eq!(first.document, "20_good.md");
+    assert_eq!(first.named_tests, ["test_one", "test_two"]);
+    assert_eq!(first.non_claims, ["Anything | else.", "More."]);
+    assert_eq!((first.kind, first.needs_gpu), (Kind::Product, false));
+    assert_eq!((second.kind, second.needs_gpu), (Kind::Process, true));
+    assert_eq!(specifications.roll_ups[0].requirements, ["AB-001", "20§1.2"]);
+    assert_eq!(specifications.vulnerabilities[0].severity, "HIGH");
+}
+
+#[test]
+fn the_text_hash_sees_words_and_not_white_space() {
+    let hash = |text: &str| parse(&[("20_a.md", text)]).unwrap().requirements[0].text_sha256.clone();
+    let original = hash(GOOD);
+    // printf 'It MUST do one thing.' | sha256sum
+    assert_eq!(original, "45b6edfa3771c2ace547084648da0097ec8004a4208b1e37d4af99478b559c42");
+    assert_eq!(hash(&GOOD.replace("do\n  one   thing", "do one thing")), original);
+    assert_ne!(hash(&GOOD.replace("one   thing", "one  other thing")), original);
+}
+
+#[test]
+fn what_does_not_follow_the_format_is_refused_with_its_line() {
+    for (from, to, line, what) in [
+        ("# A title\n", "", 1, "begins with a `# ` heading"),
+        ("## Core\n", "# Core\n", 5, "one `# ` heading"),
+        ("### AB-001 First thing", "### AB-01 First thing", 9, "no requirement id"),
+        ("### AB-001 First thing", "### 10§1.1 First thing", 9, "no requirement id"),
+        ("### AB-001 First thing", "### AB-001", 9, "no title"),
+        ("It MUST do\n  one   thing.\n", "", 9, "no text"),
+        ("It MUST do", "It does", 9, "no MUST"),
+        ("- Kind: product\n", "", 9, "no `- Kind: …` line"),
+        ("- Kind: product", "- Kind: produce", 14, "unknown"),
+        ("- Kind: product", "- Kind: product\n- Kind: product", 15, "twice"),
+        ("- Needs a GPU: no\n", "", 9, "no `- Needs a GPU: …` line"),
+        ("- Needs a GPU: no", "- Needs a GPU: perhaps", 15, "use yes or no"),
+        ("`test_one`, `test_two`", "test_one", 16, "named tests"),
+        ("- Not claimed: Anything | else.\n- Not claimed: More.\n", "", 9, "Not claimed"),
+        ("- Named test: ", "- Named tests: ", 16, "no field"),
+        ("- Kind: product", "- Kind product", 14, "`- Name: value`"),
+        ("- Not claimed: More.", "- Not claimed: More.\n\nAnd prose.", 20, "after the fields"),
+        ("### 20§1.2 Second", "### AB-001 Second", 20, "defined already"),
+        ("| AB-001, 20§1.2 |", "| AB-001, AB-009 |", 34, "`AB-009` is not defined"),
+        ("| AB-001, 20§1.2 |", "| |", 34, "names no requirement"),
+        ("| HIGH | Care", "| HIGH, Care", 40, "4 filled cells"),
+        ("| --- | :-- | --- |\n", "", 32, "a heading row and a rule"),
+    ] {
+        assert!(GOOD.contains(from), "{from}");
+        let error = parse(&[("20_bad.md", &GOOD.replacen(from, to, 1))]).expect_err(to).to_string();
+        assert!(error.contains(&format!("20_bad.md:{line}: ")) && error.contains(what), "{to:?}: {error}");
+    }
+}
+
+#[test]
+fn an_id_is_defined_once_in_all_documents() {
+    let other = GOOD.replace("20§1.2", "30§1.2").replace("VR-001", "VR-002");
+    let error = parse(&[("20_a.md", GOOD), ("30_b.md", &other)]).unwrap_err().to_string();
+    assert!(error.contains("30_b.md:9: AB-001 is defined already, at 20_a.md:9"), "{error}");
+}
+
+#[test]
+fn a_directory_without_requirements_is_refused() {
+    assert!(parse(&[]).is_err());
+    assert!(parse(&[("20_empty.md", "# Title\n")]).is_err());
+    assert!(parse(&[("good.md", GOOD)]).is_err());
+    assert!(parse_specs("/nonexistent").is_err());
+}
+
+#[test]
+fn the_project_specifies_fifty_five_requirements() {
+    let specifications = parse_specs(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../specs")).unwrap();
+    let count =
+        |document: &str| specifications.requirements.iter().filter(|one| one.document.starts_with(document)).count();
+    assert_eq!([count("00_"), count("10_"), count("20_"), count("40_")], [12, 8, 30, 5]);
+    assert_eq!(specifications.requirements.len(), 55);
+    assert_eq!(specifications.roll_ups.len(), 8);
+    assert_eq!(specifications.vulnerabilities.len(), 7);
+}
+
+/// It is no way out: to add an id here is to say that no host without a GPU can ever prove it.
+#[test]
+fn exactly_five_requirements_need_a_gpu() {
+    let specifications = parse_specs(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../specs")).unwrap();
+    let needing: Vec<&str> =
+        specifications.requirements.iter().filter(|one| one.needs_gpu).map(|one| one.id.as_str()).collect();
+    assert_eq!(needing, ["VP-001", "VP-002", "VP-003", "VP-005", "40§1.2"]);
+}
+
+#[test]
+fn twenty_nine_tests_are_named() {
+    let specifications = parse_specs(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../specs")).unwrap();
+    let names: std::collections::BTreeSet<&String> =
+        specifications.requirements.iter().flat_map(|one| &one.named_tests).collect();
+    assert_eq!(names.len(), 29, "{names:?}");
+}
