@@ -41,6 +41,9 @@ Feature: Error recovery
     When the driver of device 0 fails its next "allocate" with code 2 while I seal a model of 4 MiB as "first"
     Then it is refused as "insufficient memory"
     And device 0 has 0 bytes used and 4 MiB available
+    When the driver of device 0 fails its next "allocate" with code 1 while I seal a model of 4 MiB as "first"
+    Then it is refused as "driver error"
+    And device 0 has 0 bytes used and 4 MiB available
     When the driver of device 0 fails its next "write" with code 1 while I seal a model of 4 MiB as "first"
     Then it is refused as "driver error"
     And device 0 has 0 bytes used and 4 MiB available

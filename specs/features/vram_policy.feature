@@ -14,6 +14,7 @@ Feature: VRAM-only policy
     When I have the residency attested
     Then it succeeds
     And the attestation verifies
+    And a worker with another token refuses the attestation as "attestation forged"
     And the attestation calls its devices "simulated"
     And the attestation with any part altered does not verify
 

@@ -50,6 +50,10 @@ pub(super) fn define(steps: &mut Vocabulary<World>) {
     steps.observe("the attestation verifies", |world, _, then| {
         then.sees(CryptoValidation, "success", outcome(&world.worker()?.verify_attestation(attestation(world)?)))
     });
+    steps.observe("a worker with another token refuses the attestation as {text}", |world, given, then| {
+        let verified = world.other_worker()?.verify_attestation(attestation(world)?);
+        then.sees(CryptoValidation, given.text(0)?, outcome(&verified))
+    });
     steps.observe("the attestation calls its devices {text}", |world, given, then| {
         let attestation = attestation(world)?;
         let classes: Vec<_> = attestation.devices().iter().map(|device| device.record.device.class).collect();
