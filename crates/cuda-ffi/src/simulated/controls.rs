@@ -57,6 +57,15 @@ impl SimulatedDevice {
         self.state().freed.iter().map(|pages| pages.bytes().to_vec()).collect()
     }
 
+    /// For tests: as [`freed_pages`], one allocation after the other and where they lie: a large one is not copied.
+    ///
+    /// [`freed_pages`]: Self::freed_pages
+    pub fn look_at_freed_pages(&self, mut look: impl FnMut(&[u8])) {
+        for pages in &self.state().freed {
+            look(pages.bytes());
+        }
+    }
+
     /// For tests: how many allocations are not freed.
     pub fn live_allocations(&self) -> usize {
         self.state().live.len()
