@@ -23,7 +23,18 @@ const CAPACITY: u64 = 1 << 22;
 struct Bench {
     device: Arc<SimulatedDevice>,
     ledger: Arc<Ledger>,
+    ledger_bytes: u64,
     allocator: DeviceAllocator,
+}
+
+/// Where a bench's bytes are, by its ledger and by its device.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+struct State {
+    used_bytes: u64,
+    quarantined_bytes: u64,
+    available_bytes: u64,
+    device_bytes: u64,
+    live_allocations: usize,
 }
 
 impl Bench {
@@ -31,7 +42,7 @@ impl Bench {
         let device = SimulatedDevice::new(SimulatedConfig::for_index(2).capacity(device_bytes));
         let ledger = Ledger::new(ledger_bytes);
         let allocator = DeviceAllocator::new(device.clone(), Arc::clone(&ledger));
-        Self { device, ledger, allocator }
+        Self { device, ledger, ledger_bytes, allocator }
     }
 
     fn allocate(&self, bytes: u64) -> Result<DeviceBuffer, AllocatorError> {
@@ -49,12 +60,23 @@ impl Bench {
         self.device.inject(Fault { operation, nth: 1, code });
     }
 
-    /// Used, quarantined and available bytes, live allocations, and the bytes that the device has handed out.
-    fn state(&self) -> (u64, u64, u64, usize, u64) {
+    fn state(&self) -> State {
         let Books { used_bytes, quarantined_bytes, available_bytes, .. } = self.ledger.books();
         let capacity = self.device.capacity().unwrap();
-        let handed_out = capacity.total_bytes - capacity.free_bytes;
-        (used_bytes, quarantined_bytes, available_bytes, self.device.live_allocations(), handed_out)
+        State {
+            used_bytes,
+            quarantined_bytes,
+            available_bytes,
+            device_bytes: capacity.total_bytes - capacity.free_bytes,
+            live_allocations: self.device.live_allocations(),
+        }
+    }
+
+    /// The state that is right when so many bytes are used and quarantined, in `live` allocations.
+    fn right(&self, used_bytes: u64, quarantined_bytes: u64, live: usize) -> State {
+        let device_bytes = used_bytes + quarantined_bytes;
+        let available_bytes = self.ledger_bytes - device_bytes;
+        State { used_bytes, quarantined_bytes, available_bytes, device_bytes, live_allocations: live }
     }
 }
 
@@ -63,8 +85,6 @@ impl Default for Bench {
         Self::new(CAPACITY, CAPACITY)
     }
 }
-
-const IDLE: (u64, u64, u64, usize, u64) = (0, 0, CAPACITY, 0, 0);
 
 fn contents(buffer: &DeviceBuffer) -> Vec<u8> {
     let mut bytes = vec![0x5C; buffer.len() as usize];
@@ -93,7 +113,7 @@ fn test_allocate_valid_size() {
     for bytes in [1, 4095, 4096, 4097, 1_000_003, CAPACITY] {
         let bench = Bench::default();
         let buffer = bench.allocate(bytes).unwrap();
-        cuda("charged", (bytes, 0, CAPACITY - bytes, 1, bytes), bench.state());
+        cuda("charged", bench.right(bytes, 0, 1), bench.state());
         let facts = buffer.facts().unwrap();
         let seen = (buffer.len(), facts.requested_bytes, facts.device_ordinal);
         cuda("length_and_device", (bytes, bytes, 2), seen);
@@ -111,18 +131,18 @@ fn test_drop_frees_memory() {
     bench.device.keep_freed_pages(true);
 
     let (dropped, released) = (bench.holding(&[0xD1; 5000]), bench.holding(&[0xD2; 3000]));
-    cuda("before_drop", (8000, 0, CAPACITY - 8000, 2, 8000), bench.state());
+    cuda("before_drop", bench.right(8000, 0, 2), bench.state());
     drop(dropped);
-    cuda("after_drop", (3000, 0, CAPACITY - 3000, 1, 3000), bench.state());
+    cuda("after_drop", bench.right(3000, 0, 1), bench.state());
     cuda("release", true, released.release().is_ok());
-    cuda("after_release", IDLE, bench.state());
+    cuda("after_release", bench.right(0, 0, 0), bench.state());
     // What the driver would hand to the next owner: every byte, not a part of it, is zero.
     let left: Vec<_> = bench.device.freed_pages();
     cuda("freed_lengths", [5000, 3000], left.iter().map(Vec::len).collect::<Vec<_>>());
     cuda("bytes_left_in_freed_memory", 0, left.concat().iter().filter(|byte| **byte != 0).count());
 
     // A buffer keeps its device and its ledger alive, whoever else is gone.
-    let Bench { device, ledger, allocator } = Bench::default();
+    let Bench { device, ledger, allocator, .. } = Bench::default();
     device.keep_freed_pages(true);
     let last = allocator.allocate(ModelSize::parse(100, 100).unwrap()).unwrap();
     drop(allocator);
@@ -137,10 +157,10 @@ fn test_drop_frees_memory() {
     let wiped_memory = wiped.memory();
     bench.fail(Operation::Overwrite, 214);
     cuda("drop_without_overwrite_panics", false, catch_unwind(AssertUnwindSafe(|| drop(kept))).is_err());
-    cuda("not_overwritten_so_not_freed", (700, 500, CAPACITY - 1200, 2, 1200), bench.state());
+    cuda("not_overwritten_so_not_freed", bench.right(700, 500, 2), bench.state());
     bench.fail(Operation::Free, 700);
     cuda("drop_without_free_panics", false, catch_unwind(AssertUnwindSafe(|| drop(wiped))).is_err());
-    cuda("not_freed_so_quarantined", (0, 1200, CAPACITY - 1200, 2, 1200), bench.state());
+    cuda("not_freed_so_quarantined", bench.right(0, 1200, 2), bench.state());
     cuda("nothing_was_freed", Vec::<Vec<u8>>::new(), bench.device.freed_pages());
     let mut left = vec![0x5C; 700];
     bench.device.read(wiped_memory, 0, &mut left).unwrap();
@@ -158,7 +178,7 @@ fn a_release_that_fails_says_why_and_quarantines() {
     bench.fail(Operation::Free, 999);
     let source = DriverError::new(Operation::Free, 999);
     assert_eq!(two.release(), Err(ReleaseError::FreeFailed { bytes: 20, source }));
-    cuda("both_quarantined", (0, 30, CAPACITY - 30, 2, 30), bench.state());
+    cuda("both_quarantined", bench.right(0, 30, 2), bench.state());
 }
 
 #[test]
@@ -170,7 +190,7 @@ fn test_multiple_allocations() {
     for (fill, bytes) in (1..).zip([100_u64, 2000, 1, 4096, 65_537]) {
         live.push((fill, bench.holding(&vec![fill; bytes as usize])));
         used += bytes;
-        cuda("after_allocation", (used, 0, CAPACITY - used, live.len(), used), bench.state());
+        cuda("after_allocation", bench.right(used, 0, live.len()), bench.state());
     }
     for position in [1, 3, 0, 1, 0] {
         let unmixed = live.iter().all(|(fill, buffer)| contents(buffer) == vec![*fill; buffer.len() as usize]);
@@ -178,9 +198,9 @@ fn test_multiple_allocations() {
         let (_, gone) = live.remove(position);
         used -= gone.len();
         gone.release().unwrap();
-        cuda("after_release", (used, 0, CAPACITY - used, live.len(), used), bench.state());
+        cuda("after_release", bench.right(used, 0, live.len()), bench.state());
     }
-    cuda("all_released", IDLE, bench.state());
+    cuda("all_released", bench.right(0, 0, 0), bench.state());
 }
 
 #[test]
@@ -210,10 +230,10 @@ fn test_error_recovery_after_failed_allocation() {
     cuda("ledger_as_before", before, bench.state());
     // Whatever fits goes on, and nothing happened to what was there.
     let next = bench.allocate(2000).unwrap();
-    cuda("allocation_that_fits", (8000, 0, 2000, 2, 8000), bench.state());
-    cuda("earlier_contents", vec![7; 6000], contents(&kept));
+    cuda("allocation_that_fits", bench.right(8000, 0, 2), bench.state());
+    cuda("earlier_contents", tree_digest(&[7; 6000]).to_hex(), kept.tree_digest().unwrap().to_hex());
     drop((kept, next));
-    cuda("all_back", (0, 0, 10_000, 0, 0), bench.state());
+    cuda("all_back", bench.right(0, 0, 0), bench.state());
 }
 
 #[test]
@@ -268,7 +288,7 @@ fn test_error_recovery_after_invalid_operation() {
         cuda("contents_and_books", (vec![3; 64], before), (contents(&buffer), bench.state()));
     }
     cuda("release", true, buffer.release().is_ok());
-    cuda("all_back", IDLE, bench.state());
+    cuda("all_back", bench.right(0, 0, 0), bench.state());
 }
 
 #[test]
@@ -364,7 +384,7 @@ fn a_fault_at_any_operation_leaves_the_books_and_the_live_allocations_right() {
         let _ = (bench.device.facts(), bench.device.capacity(), bench.device.synchronize());
         let lost = if matches!(operation, Operation::Overwrite | Operation::Free) { 100 } else { 0 };
         let live = if lost == 0 { 1 } else { 2 };
-        let expected = (32, lost, CAPACITY - 32 - lost, live, 32 + lost);
+        let expected = bench.right(32, lost, live);
         cuda("books_after_a_fault", expected, bench.state());
         assert_eq!(contents(&other), [8; 32]);
     }
