@@ -1,3 +1,50 @@
-//! The project's own commands.
+//! The project's own commands: `cargo xtask proof`, `gpu`, `explain`, `tidy`, `bundle-diff`.
 #![forbid(unsafe_code)]
-fn main() {}
+
+mod cli;
+mod device;
+mod diff;
+mod env;
+mod error;
+mod exit;
+mod explain;
+mod gpu;
+mod live;
+mod model;
+mod process;
+mod proof;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+use error::XtaskError;
+use exit::Exit;
+
+fn main() -> ExitCode {
+    // What the library warns of is worth seeing; the proof's own words go to stderr as well.
+    tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
+        .with_writer(std::io::stderr)
+        .init();
+    match dispatch(&Cli::parse().command) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("error: {}", error.line());
+            error.exit().into()
+        }
+    }
+}
+
+fn dispatch(command: &Command) -> Result<Exit, XtaskError> {
+    match command {
+        Command::Proof(args) => proof::run(args),
+        Command::Gpu(args) => gpu::run(args),
+        Command::Explain(args) => explain::run(args),
+        Command::Tidy(_) => tidy::run(&workspace::find_root()?),
+        Command::BundleDiff(args) => diff::run(args),
+    }
+}

@@ -1,0 +1,162 @@
+//! Which device a proof runs on, and why.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use vram_residency::{DeviceClass, DeviceFacts, MemorySink, SimulatedConfig, VramConfig, VramError, VramManager};
+
+use crate::cli::DeviceChoice;
+use crate::error::XtaskError;
+
+/// What a look at this host found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Found {
+    /// The GPUs that can be used, as their driver reports them.
+    pub(crate) devices: Vec<DeviceFacts>,
+    /// Why there is no (further) GPU to use; empty when all that was found can be used.
+    pub(crate) reason: String,
+    /// What was looked at, a line each.
+    pub(crate) looked_at: Vec<String>,
+}
+
+/// Looks for GPUs.
+pub(crate) fn find() -> Found {
+    let discovery = vram_residency::discover();
+    let mut devices = Vec::new();
+    let mut broken = Vec::new();
+    for (index, device) in discovery.devices.iter().enumerate() {
+        match device.facts() {
+            Ok(facts) => devices.push(facts),
+            Err(error) => broken.push(format!("device {index} is present but broken: {error}")),
+        }
+    }
+    let reason = match (discovery.devices.is_empty(), broken.is_empty()) {
+        (true, _) => discovery.reason.to_string(),
+        (false, _) => broken.join("; "),
+    };
+    Found { devices, reason, looked_at: discovery.seen }
+}
+
+/// The device of a proof.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Chosen {
+    /// Its class, which every record of it carries.
+    pub(crate) class: DeviceClass,
+    /// Its index.
+    pub(crate) index: u32,
+    /// Its facts.
+    pub(crate) facts: DeviceFacts,
+    /// Why this one.
+    pub(crate) reason: String,
+}
+
+/// Chooses the device that the user asked for.
+///
+/// # Errors
+/// [`XtaskError::Input`] when a GPU was asked for and there is none of that index: nothing is simulated in its place.
+pub(crate) fn choose(choice: DeviceChoice, found: &Found) -> Result<Chosen, XtaskError> {
+    let simulated = |reason: String| {
+        let facts = SimulatedConfig::default().device_facts;
+        Ok(Chosen { class: DeviceClass::Simulated, index: 0, facts, reason })
+    };
+    let gpu = |index: u32, facts: &DeviceFacts, reason: String| {
+        Ok(Chosen { class: facts.class, index, facts: facts.clone(), reason })
+    };
+    match (choice, found.devices.first()) {
+        (DeviceChoice::Simulated, _) => simulated("asked for with --device simulated".to_owned()),
+        (DeviceChoice::Auto, Some(facts)) => gpu(0, facts, format!("found {} on this host", facts.name)),
+        (DeviceChoice::Auto, None) => simulated(found.reason.clone()),
+        (DeviceChoice::Cuda(index), _) => {
+            let device = usize::try_from(index).ok().and_then(|index| found.devices.get(index));
+            let missing = || {
+                let count = found.devices.len();
+                XtaskError::Input(format!("no device cuda:{index} ({count} usable here): {}", found.reason))
+            };
+            let facts = device.ok_or_else(missing)?;
+            gpu(index, facts, format!("asked for with --device cuda:{index}"))
+        }
+    }
+}
+
+impl Chosen {
+    /// A manager on this device, whose audit events stay in memory: live operations provoke what would be alarming
+    /// elsewhere. `capacity_bytes` is the least that a simulated device has.
+    pub(crate) fn manager(&self, config: VramConfig, capacity_bytes: u64) -> Result<VramManager, VramError> {
+        let config = config.audit(Arc::new(MemorySink::new()));
+        if self.class != DeviceClass::Simulated {
+            return VramManager::require_gpu(config);
+        }
+        let device = SimulatedConfig::default();
+        let capacity = device.capacity_bytes.max(capacity_bytes);
+        VramManager::simulated(config.simulated_devices(vec![device.capacity(capacity)]))
+    }
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use evidence::{Stream, check, proves};
+    use serde_json::json;
+
+    use super::*;
+
+    fn gpu(index: u32) -> DeviceFacts {
+        DeviceFacts { class: DeviceClass::Gpu, index, ..SimulatedConfig::for_index(index).device_facts }
+    }
+
+    fn host(devices: Vec<DeviceFacts>) -> Found {
+        Found { devices, reason: "no driver".into(), looked_at: vec!["a place: absent".into()] }
+    }
+
+    #[test]
+    fn auto_takes_a_gpu_that_is_there_and_otherwise_says_why_it_simulates() {
+        proves!("40§1.4");
+        let seen = |found: &Found| {
+            let chosen = choose(DeviceChoice::Auto, found).unwrap();
+            json!({"class": chosen.class, "index": chosen.index, "reason": chosen.reason})
+        };
+        let expected = json!({"class": "gpu", "index": 0, "reason": "found Simulated GPU on this host"});
+        check(Stream::PolicyEnforcement, "auto_on_a_host_with_a_gpu", expected, seen(&host(vec![gpu(0), gpu(1)])));
+        let expected = json!({"class": "simulated", "index": 0, "reason": "no driver"});
+        check(Stream::PolicyEnforcement, "auto_on_a_host_without_a_gpu", expected, seen(&host(vec![])));
+    }
+
+    #[test]
+    fn looking_at_this_host_names_what_was_looked_at_and_why_nothing_is_used() {
+        proves!("40§1.4");
+        let found = find();
+        let explained = json!({
+            "looked_at_something": !found.looked_at.is_empty(),
+            "device_or_reason": !found.devices.is_empty() || !found.reason.is_empty(),
+        });
+        let expected = json!({"looked_at_something": true, "device_or_reason": true});
+        check(Stream::PolicyEnforcement, "discovery_explains_itself", expected, explained);
+    }
+
+    #[test]
+    fn a_gpu_that_was_asked_for_is_never_simulated() {
+        for (choice, devices) in [(DeviceChoice::Cuda(0), vec![]), (DeviceChoice::Cuda(1), vec![gpu(0)])] {
+            let error = choose(choice, &host(devices)).unwrap_err();
+            assert!(error.to_string().contains("no driver"), "{error}");
+        }
+        let chosen = choose(DeviceChoice::Cuda(1), &host(vec![gpu(0), gpu(1)])).unwrap();
+        assert_eq!((chosen.class, chosen.index), (DeviceClass::Gpu, 1));
+    }
+
+    #[test]
+    fn the_simulated_device_is_simulated_even_beside_a_gpu() {
+        proves!("40§1.5");
+        let chosen = choose(DeviceChoice::Simulated, &host(vec![gpu(0)])).unwrap();
+        let manager = chosen.manager(VramConfig::default(), 0).unwrap();
+        let observed = json!({"chosen": chosen.class, "manager": manager.device_class().unwrap()});
+        let expected = json!({"chosen": "simulated", "manager": "simulated"});
+        check(Stream::PolicyEnforcement, "simulated_beside_a_gpu", expected, observed);
+    }
+}

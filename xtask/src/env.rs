@@ -1,0 +1,74 @@
+//! The environment of the processes that xtask starts.
+//!
+//! `cargo run` sets variables for xtask that describe xtask. Leaked into another cargo they make build scripts that watch
+//! them (ring's) run again: the build after a proof would compile ring once more, and the proof's own build as well.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::process::Command;
+
+/// Variables that cargo sets for a program that it builds or runs, by exact name.
+const SET_BY_CARGO: [&str; 5] =
+    ["CARGO_BIN_NAME", "CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE", "CARGO_TARGET_TMPDIR", "OUT_DIR"];
+
+/// The same, by prefix.
+const SET_BY_CARGO_PREFIXES: [&str; 3] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_EXE_"];
+
+/// Variables of the proof and of the test harness that must not come from the user's shell.
+const OURS: [&str; 5] = ["PROOF_SPOOL", "PROOF_SEED", "RUST_TEST_THREADS", "RUST_TEST_NOCAPTURE", "RUST_TEST_SHUFFLE"];
+
+/// Whether a variable describes xtask rather than the user's wishes.
+fn is_leaked(name: &OsStr) -> bool {
+    let Some(name) = name.to_str() else { return false };
+    SET_BY_CARGO.contains(&name)
+        || OURS.contains(&name)
+        || SET_BY_CARGO_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Removes from `command` what this process inherited from cargo.
+pub(crate) fn scrub(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if is_leaked(&name) {
+            command.env_remove(name);
+        }
+    }
+}
+
+/// The cargo that runs xtask, in `root`, with a clean environment.
+pub(crate) fn cargo(root: &Path) -> Command {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let mut command = Command::new(program);
+    scrub(&mut command);
+    command.current_dir(root);
+    command
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cargo_tells_xtask_about_itself_is_not_passed_on() {
+        for leaked in ["CARGO_PKG_NAME", "CARGO_PKG_VERSION_MAJOR", "CARGO_MANIFEST_DIR", "CARGO_MANIFEST_LINKS"] {
+            assert!(is_leaked(OsStr::new(leaked)), "{leaked}");
+        }
+        for leaked in ["CARGO_BIN_NAME", "CARGO_CRATE_NAME", "CARGO_BIN_EXE_xtask", "OUT_DIR", "PROOF_SPOOL"] {
+            assert!(is_leaked(OsStr::new(leaked)), "{leaked}");
+        }
+    }
+
+    #[test]
+    fn what_the_user_asked_of_cargo_is_passed_on() {
+        for wish in ["CARGO_HOME", "CARGO_TARGET_DIR", "RUSTFLAGS", "CARGO_NET_OFFLINE", "PATH", "RUSTUP_TOOLCHAIN"] {
+            assert!(!is_leaked(OsStr::new(wish)), "{wish}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The exit codes: a contract that scripts build on. README.md shows the same table, and a test keeps the two alike.
+
+use std::process::ExitCode;
+
+/// How a command ended. The numbers never change their meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// All that this host can prove is proven; for other commands: done.
+    Proven = 0,
+    /// `tidy` found something, `bundle-diff` found a difference, or a file could not be written.
+    Found = 1,
+    /// The command line is wrong. clap uses the same number.
+    Usage = 2,
+    /// A requirement failed, or a test that maps to none.
+    Failed = 10,
+    /// A mapped test did not run.
+    NotRun = 11,
+    /// An input is missing, empty or dead.
+    BadInput = 12,
+    /// The bundle is not intact.
+    NotIntact = 20,
+    /// The bundle is not signed by a trusted key.
+    NotTrusted = 21,
+    /// The bundle's statuses do not follow from its evidence.
+    NotDerived = 22,
+    /// The bundle is not for this commit, or its tree was dirty.
+    OtherCommit = 23,
+    /// The bundle is stale or not fresh.
+    Stale = 24,
+    /// Interrupted (Ctrl-C, SIGTERM): children stopped, nothing left behind.
+    Interrupted = 130,
+}
+
+impl Exit {
+    /// Every code with its meaning, in the words of `--help` and of README.md.
+    pub(crate) const TABLE: [(Exit, &'static str); 12] = [
+        (Exit::Proven, "all that this host can prove is proven"),
+        (Exit::Found, "tidy or bundle-diff found something, or a file could not be written"),
+        (Exit::Usage, "usage: the command line is wrong"),
+        (Exit::Failed, "a requirement or a test failed"),
+        (Exit::NotRun, "a mapped test did not run"),
+        (Exit::BadInput, "an input is missing, empty or dead"),
+        (Exit::NotIntact, "bundle not intact"),
+        (Exit::NotTrusted, "not signed by a trusted key"),
+        (Exit::NotDerived, "statuses do not follow from the evidence"),
+        (Exit::OtherCommit, "not for this commit, or its tree was dirty"),
+        (Exit::Stale, "stale or not fresh"),
+        (Exit::Interrupted, "interrupted; nothing left behind"),
+    ];
+
+    /// The number that the shell sees.
+    pub(crate) fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// The table as `--help` prints it.
+    pub(crate) fn help() -> String {
+        let mut text = String::from("Exit codes:\n");
+        for (exit, meaning) in Self::TABLE {
+            text.push_str(&format!("  {:>3}  {meaning}\n", exit.code()));
+        }
+        text
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit.code())
+    }
+}

@@ -1,0 +1,214 @@
+//! `cargo xtask explain`: one requirement, its tests, what the latest bundle says of it, and how to rerun it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use proof_bundle::coverage::Coverage;
+use proof_bundle::requirement::{Requirement, Specifications, parse_specs};
+use proof_bundle::test_map::MappedTest;
+
+use crate::cli::ExplainArgs;
+use crate::error::XtaskError;
+use crate::exit::Exit;
+use crate::proof::map::Map;
+use crate::proof::{BUNDLES, quoted};
+use crate::workspace::{self, Workspace};
+
+/// The most ids that are suggested for one that does not exist.
+const MOST_SUGGESTIONS: usize = 5;
+
+/// A suggestion differs by this many characters at most.
+const FARTHEST: usize = 2;
+
+/// The subcommand.
+pub(crate) fn run(args: &ExplainArgs) -> Result<Exit, XtaskError> {
+    let root = workspace::find_root()?;
+    let specifications = parse_specs(root.join("specs"))?;
+    let Some(requirement) = specifications.get(&args.id) else {
+        return Err(XtaskError::Usage(unknown(&args.id, &specifications)));
+    };
+    let workspace = Workspace::load(&root)?;
+    let map = Map::read(&root, &workspace)?;
+    let tests: Vec<&MappedTest> = map.tests.iter().filter(|test| test.requirements.contains(&args.id)).collect();
+    let bundles = args.bundles.clone().unwrap_or_else(|| root.join(BUNDLES));
+    print!("{}", text(requirement, &tests, &latest(&bundles, &args.id), &commands(&tests, &workspace)));
+    Ok(Exit::Proven)
+}
+
+fn text(requirement: &Requirement, tests: &[&MappedTest], evidence: &[String], commands: &[String]) -> String {
+    let Requirement { id, title, document, section, text, .. } = requirement;
+    let mut out = format!("{id}  {title}\nspecs/{document}, {section}\n\n{text}\n\n");
+    if requirement.needs_gpu {
+        out.push_str("needs a GPU\n");
+    }
+    for non_claim in &requirement.non_claims {
+        out.push_str(&format!("not claimed: {non_claim}\n"));
+    }
+    let list = |heading: &str, lines: &[String], none: &str| {
+        let mut out = format!("\n{heading}\n");
+        for line in lines {
+            out.push_str(&format!("  {line}\n"));
+        }
+        if lines.is_empty() {
+            out.push_str(&format!("  {none}\n"));
+        }
+        out
+    };
+    let tests: Vec<String> = tests.iter().map(|test| format!("{} {}", test.binary, test.test)).collect();
+    out.push_str(&list("tests", &tests, "none: no test claims it"));
+    out.push_str(&list("latest evidence", evidence, "none: run `cargo xtask proof`"));
+    out.push_str(&list("run them again", commands, "nothing to run"));
+    out
+}
+
+/// What the latest bundle says of a requirement. Bundles are named by their time, whatever folder they are filed under.
+fn latest(bundles: &Path, id: &str) -> Vec<String> {
+    let directories = |path: &Path| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+    };
+    let mut runs: Vec<PathBuf> = directories(bundles).iter().flat_map(|folder| directories(folder)).collect();
+    runs.retain(|run| run.join("coverage.json").is_file() && run.join("SHA256SUMS").is_file());
+    runs.sort_by(|a, b| a.file_name().cmp(&b.file_name()));
+    let Some(run) = runs.last() else { return Vec::new() };
+    let coverage = std::fs::read(run.join("coverage.json")).ok();
+    let Some(coverage) = coverage.and_then(|bytes| serde_json::from_slice::<Coverage>(&bytes).ok()) else {
+        return vec![format!("{}: coverage.json cannot be read", run.display())];
+    };
+    let mut lines = vec![run.display().to_string()];
+    match coverage.get(id) {
+        None => lines.push("it does not know this requirement".to_owned()),
+        Some(one) => {
+            let devices = if one.devices.is_empty() { "no device".to_owned() } else { one.devices.join(", ") };
+            lines.push(format!("{} on {devices}", one.status.as_str()));
+            lines.extend(one.reasons.iter().cloned());
+            lines.extend(one.evidence.iter().cloned());
+        }
+    }
+    lines
+}
+
+/// One cargo command for each binary.
+fn commands(tests: &[&MappedTest], workspace: &Workspace) -> Vec<String> {
+    let mut by_binary: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for test in tests {
+        by_binary.entry(&test.binary).or_default().push(quoted(&test.test));
+    }
+    let selection = |binary: &str| {
+        workspace.packages.iter().find_map(|package| {
+            let target = package.targets.iter().find(|target| target.binary_id(&package.name) == binary)?;
+            let which = match target.kind.first().map(String::as_str) {
+                Some(kind @ ("test" | "bin" | "example" | "bench")) => format!("--{kind} {}", target.name),
+                _ => "--lib".to_owned(),
+            };
+            Some(format!("-p {} {which}", package.name))
+        })
+    };
+    by_binary
+        .iter()
+        .filter_map(|(binary, names)| Some(format!("cargo test {} -- --exact {}", selection(binary)?, names.join(" "))))
+        .collect()
+}
+
+fn unknown(id: &str, specifications: &Specifications) -> String {
+    let distances: Vec<(usize, &str)> = specifications
+        .requirements
+        .iter()
+        .map(|requirement| (distance(&id.to_lowercase(), &requirement.id.to_lowercase()), requirement.id.as_str()))
+        .collect();
+    let nearest = distances.iter().map(|(distance, _)| *distance).min().filter(|nearest| *nearest <= FARTHEST);
+    let near = distances.iter().filter(|(distance, _)| Some(*distance) == nearest).map(|(_, id)| *id);
+    let near: Vec<&str> = near.take(MOST_SUGGESTIONS).collect();
+    let roll_up = specifications.roll_ups.iter().find(|roll_up| roll_up.id == id);
+    match (roll_up, near.is_empty()) {
+        (Some(roll_up), _) => {
+            format!("{id} is a roll-up of {}: ask for one of those", roll_up.requirements.join(", "))
+        }
+        (None, false) => format!("no requirement {id:?}; did you mean {}?", near.join(", ")),
+        (None, true) => format!("no requirement {id:?}: specs/README.md says how ids look"),
+    }
+}
+
+/// How many characters have to be inserted, deleted or replaced to make one text of the other (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut left = i.saturating_add(1);
+        let mut next = vec![left];
+        for (above, to) in row.iter().skip(1).zip(&b) {
+            let replaced = diagonal.saturating_add(usize::from(from != *to));
+            left = replaced.min(above.saturating_add(1)).min(left.saturating_add(1));
+            diagonal = *above;
+            next.push(left);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+    use crate::workspace::{Package, Target};
+
+    #[test]
+    fn the_distance_is_levenshteins() {
+        for (a, b, expected) in
+            [("", "", 0), ("", "abc", 3), ("abc", "", 3), ("kitten", "sitting", 3), ("ms-001", "ms-010", 2)]
+        {
+            assert_eq!(distance(a, b), expected, "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_id_names_the_near_ones_and_a_roll_up_its_members() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let specifications = parse_specs(root.join("specs")).unwrap();
+        assert!(unknown("ms-001", &specifications).contains("did you mean MS-001?"));
+        assert!(unknown("00§21", &specifications).contains("00§2.1"));
+        assert!(unknown("VR-001", &specifications).contains("roll-up of VP-001"));
+        assert!(unknown("nonsense", &specifications).contains("specs/README.md"));
+    }
+
+    #[test]
+    fn the_commands_select_exactly_the_mapped_tests() {
+        let target = |kind: &str, name: &str| Target {
+            name: name.into(),
+            kind: vec![kind.into()],
+            src_path: PathBuf::new(),
+            test: true,
+        };
+        let targets = vec![target("lib", "seal"), target("test", "hmac"), target("bin", "tool")];
+        let package = Package { name: "seal".into(), id: "x".into(), manifest_path: PathBuf::new(), targets };
+        let test = |binary: &str, test: &str| MappedTest {
+            binary: binary.into(),
+            test: test.into(),
+            requirements: vec!["CI-001".into()],
+        };
+        let tests = [
+            test("seal::hmac", "b"),
+            test("seal", "tests::a"),
+            test("seal::hmac", "it's one"),
+            test("seal::bin/tool", "t"),
+        ];
+        let tests: Vec<&MappedTest> = tests.iter().collect();
+        assert_eq!(
+            commands(&tests, &Workspace { packages: vec![package] }),
+            [
+                "cargo test -p seal --lib -- --exact tests::a",
+                "cargo test -p seal --bin tool -- --exact t",
+                r"cargo test -p seal --test hmac -- --exact b 'it'\''s one'",
+            ]
+        );
+    }
+}

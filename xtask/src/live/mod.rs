@@ -1,0 +1,169 @@
+//! Live operations: the checks of the guide for a rich proof bundle, run against the facade in this release build, each
+//! status observed.
+//!
+//! They are no tests and prove no requirement. Their records show an auditor the operations at work on the device of the
+//! run, and a record that does not hold fails the run.
+
+mod bounds;
+mod bytes;
+mod crypto;
+mod device;
+mod input;
+mod models;
+mod performance;
+mod policy;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use evidence::{Record, Recorded, Spool, Stream};
+use proof_bundle::provenance::ModelFile;
+use proof_bundle::records::{LIVE, spool_path};
+use serde::Serialize;
+use vram_residency::{VramConfig, VramError, VramManager};
+
+use crate::device::Chosen;
+use crate::error::XtaskError;
+use crate::model::Model;
+use crate::process;
+
+/// What became of one live operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Ran {
+    /// The stream that its records are in.
+    pub(crate) operation: String,
+    /// How many records it wrote.
+    pub(crate) records: usize,
+    /// The records that do not hold, by the name of their operation.
+    pub(crate) broken: Vec<String>,
+}
+
+/// What the live operations gave.
+pub(crate) struct Live {
+    /// The operations, in order.
+    pub(crate) ran: Vec<Ran>,
+    /// The models, as observed.
+    pub(crate) models: Vec<ModelFile>,
+    /// What could not be compared, and why.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Runs every live operation, and then every model, on `device`. Their records go to the spool.
+///
+/// # Errors
+/// [`XtaskError::Interrupted`]; [`XtaskError::Input`] when an operation panics, which it does when the spool cannot be
+/// written; [`XtaskError::Vram`] when a model cannot be sealed at all.
+pub(crate) fn run(device: &Chosen, spool: &Path, seed: u64, models: &[Model]) -> Result<Live, XtaskError> {
+    type Operation = fn(&Context<'_>) -> Result<(), VramError>;
+    let operations: [(Stream, Operation); 6] = [
+        (Stream::CryptoValidation, crypto::run),
+        (Stream::PolicyEnforcement, policy::run),
+        (Stream::CudaOperations, device::run),
+        (Stream::BoundsChecking, bounds::run),
+        (Stream::InputValidation, input::run),
+        (Stream::Performance, performance::run),
+    ];
+    let directory = spool_path(spool, LIVE, "any").parent().map(Path::to_owned).unwrap_or_default();
+    std::fs::create_dir_all(&directory).map_err(XtaskError::write(&directory))?;
+    let spools = RefCell::default();
+    let mut ran = Vec::new();
+    for (stream, operation) in operations {
+        process::check_interrupted()?;
+        let context = Context::new(device, spool, &spools, seed);
+        let name = stream.as_str();
+        guarded(name, || {
+            // An error where none was expected is an observation too: the stream says so, and the run fails.
+            if let Err(error) = operation(&context) {
+                context.emit(stream, &format!("{name}_completed"), |record| {
+                    record.observe("completed", error.to_string())
+                });
+            }
+        })?;
+        ran.push(context.into_ran(name));
+    }
+    let mut files = Vec::new();
+    let mut notes = Vec::new();
+    for model in models {
+        process::check_interrupted()?;
+        let context = Context::new(device, spool, &spools, seed);
+        files.push(guarded(&model.name, || models::run(&context, model, &mut notes))??);
+        ran.push(context.into_ran(&format!("model {}", model.name)));
+    }
+    Ok(Live { ran, models: files, notes })
+}
+
+/// Runs `work`; a panic in it becomes an error that names it.
+fn guarded<R>(name: &str, work: impl FnOnce() -> R) -> Result<R, XtaskError> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| {
+        XtaskError::Input(format!("the live operation {name} died, see the message above: no bundle was written"))
+    })
+}
+
+/// What an operation works with.
+pub(crate) struct Context<'a> {
+    device: &'a Chosen,
+    spool: &'a Path,
+    /// One spool for each operation that has written, across contexts.
+    spools: &'a RefCell<BTreeMap<PathBuf, Spool>>,
+    seed: u64,
+    /// Of each record, its operation and whether it holds.
+    written: RefCell<Vec<(String, bool)>>,
+}
+
+impl<'a> Context<'a> {
+    fn new(device: &'a Chosen, spool: &'a Path, spools: &'a RefCell<BTreeMap<PathBuf, Spool>>, seed: u64) -> Self {
+        Self { device, spool, spools, seed, written: RefCell::default() }
+    }
+
+    /// A manager on the device of the run.
+    fn manager(&self) -> Result<VramManager, VramError> {
+        self.device.manager(VramConfig::default(), 0)
+    }
+
+    /// Completes a record of `operation` on the device of the run, and writes it to the spool of that operation.
+    #[allow(clippy::panic, reason = "evidence that cannot be written ends the run, see `run`")]
+    fn emit(&self, stream: Stream, operation: &str, complete: impl FnOnce(Record) -> Recorded) {
+        let path = spool_path(self.spool, LIVE, operation);
+        let mut spools = self.spools.borrow_mut();
+        let spool = spools.entry(path.clone()).or_insert_with(|| match Spool::create(&path) {
+            Ok(spool) => spool,
+            Err(error) => panic!("{}: {error}", path.display()),
+        });
+        let recorded = complete(Record::new(stream, operation).device(self.device.class.as_str()));
+        let holds = recorded.write_to(spool);
+        self.written.borrow_mut().push((operation.to_owned(), holds));
+    }
+
+    fn into_ran(self, operation: &str) -> Ran {
+        let written = self.written.into_inner();
+        let broken = written.iter().filter(|(_, holds)| !holds).map(|(name, _)| name.clone()).collect();
+        Ran { operation: operation.to_owned(), records: written.len(), broken }
+    }
+}
+
+/// What a call came to, in words that do not change from run to run.
+fn outcome<T>(result: &Result<T, VramError>) -> String {
+    match result {
+        Ok(_) => "accepted".to_owned(),
+        Err(error) => refusal(error),
+    }
+}
+
+fn refusal(error: &VramError) -> String {
+    match error {
+        VramError::InvalidInput(_) => "refused: invalid input".to_owned(),
+        VramError::InsufficientVram { needed_bytes, available_bytes, .. } => {
+            format!("refused: {needed_bytes} bytes needed, {available_bytes} available")
+        }
+        VramError::NotSealed { .. } => "refused: not sealed".to_owned(),
+        VramError::SealForged { .. } => "refused: seal forged".to_owned(),
+        VramError::ContentsChanged { blocks, .. } => format!("refused: contents changed in blocks {blocks:?}"),
+        VramError::DigestNotExpected { kind, .. } => format!("refused: {kind} digest not as expected"),
+        VramError::PolicyViolated { rules, .. } => format!("refused: policy {} broken", rules.join(", ")),
+        VramError::Stopped { .. } => "refused: stopped".to_owned(),
+        VramError::Released { .. } => "refused: released".to_owned(),
+        other => format!("refused: {other}"),
+    }
+}

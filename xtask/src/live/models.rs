@@ -1,0 +1,254 @@
+//! A real model: sealed, compared with other people's digests, verified, corrupted, restored, released.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use evidence::Stream::{CryptoValidation, CudaOperations, InputValidation};
+use proof_bundle::provenance::ModelFile;
+use ring::digest::{Context as Sha256, SHA256};
+use serde_json::json;
+use vram_residency::{DEFAULT_MAX_MODEL_BYTES, SealOptions, SealedShard, VramConfig, VramError, VramManager};
+
+use super::bytes::Generator;
+use super::crypto::hex;
+use super::device::Residue;
+use super::{Context, outcome};
+use crate::error::XtaskError;
+use crate::model::{Format, Model};
+use crate::process;
+use crate::proof::progress::Bar;
+
+/// How much of the file is in memory at a time when its digest is taken apart from sealing, in bytes.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// Tools of other people that compute the same digests: the command, and which digest of ours it prints.
+const TOOLS: [(&str, &[&str], &str); 2] = [
+    ("sha256sum", &["--binary", "--"], "digest"),
+    ("fsverity", &["digest", "--compact", "--hash-alg=sha256", "--block-size=4096", "--"], "tree_digest"),
+];
+
+/// Runs everything on one model. What could not be compared is added to `notes`.
+///
+/// # Errors
+/// [`XtaskError::Vram`] when the model cannot be sealed, [`XtaskError::Interrupted`].
+pub(super) fn run(context: &Context<'_>, model: &Model, notes: &mut Vec<String>) -> Result<ModelFile, XtaskError> {
+    let config = VramConfig::default().max_model_bytes(model.bytes.max(DEFAULT_MAX_MODEL_BYTES));
+    let manager = context.device.manager(config, model.bytes)?;
+    let gpu = context.device.index;
+    let shard = seal(&manager, model, gpu)?;
+
+    record_header(context, model);
+    let independent = digest_of(model)?;
+    context.emit(CryptoValidation, "model_seal", |record| {
+        record
+            .field("model", &model.name)
+            .field("model_size_bytes", model.bytes)
+            .field("shard_id", &shard.shard_id)
+            .field("vram_bytes", shard.vram_bytes)
+            .field("gpu_device", shard.gpu_device)
+            .field("digest", &shard.digest)
+            .field("tree_digest", &shard.tree_digest)
+            .field("digest_algorithm", "SHA-256")
+            .field("signature_present", shard.signature().is_some())
+            .field("signature_algorithm", "HMAC-SHA256")
+            .field(
+                "explanation",
+                "the digest of the seal is that of the file, read again and hashed apart from sealing",
+            )
+            .observe(
+                json!({"digest": independent, "vram_bytes": model.bytes}),
+                json!({"digest": shard.digest, "vram_bytes": shard.vram_bytes}),
+            )
+    });
+    compare_with_tools(context, model, &shard, notes)?;
+    verify_and_corrupt(context, &manager, model, &shard)?;
+    release(context, &manager, model, &shard, gpu)?;
+
+    let (format, header_bytes, tensors) = match model.format {
+        Format::Safetensors { tensors, header_bytes } => ("safetensors", Some(header_bytes), Some(tensors)),
+        Format::Gguf { tensors, header_bytes, .. } => ("gguf", Some(header_bytes), Some(tensors)),
+        Format::Opaque => ("unknown", None, None),
+    };
+    Ok(ModelFile {
+        name: model.name.clone(),
+        format: format.to_owned(),
+        bytes: model.bytes,
+        header_bytes,
+        tensors,
+        sha256: shard.digest.clone(),
+        tree_digest: shard.tree_digest.clone(),
+    })
+}
+
+fn seal(manager: &VramManager, model: &Model, gpu: u32) -> Result<SealedShard, XtaskError> {
+    let file = File::open(&model.path).map_err(XtaskError::read(&model.path))?;
+    let bar = Bar::bytes("sealing", model.bytes);
+    let sealed = manager.seal_reader(Watched { file, bar: &bar }, model.bytes, SealOptions::new(gpu));
+    // An interrupt ends the input, and that is an error of the seal as well.
+    process::check_interrupted()?;
+    sealed.map_err(|error| match error {
+        VramError::Read(source) => XtaskError::Read { path: model.path.clone(), source },
+        other => XtaskError::Input(format!("model {:?} cannot be sealed: {other}", model.name)),
+    })
+}
+
+/// A file that moves a progress bar and ends with an error when the user interrupts.
+struct Watched<'a> {
+    file: File,
+    bar: &'a Bar,
+}
+
+impl Read for Watched<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if process::interrupted() {
+            return Err(io::Error::other("interrupted"));
+        }
+        let read = self.file.read(into)?;
+        self.bar.advance(read as u64);
+        Ok(read)
+    }
+}
+
+/// The SHA-256 of the file, read once more and hashed here.
+fn digest_of(model: &Model) -> Result<String, XtaskError> {
+    let mut file = File::open(&model.path).map_err(XtaskError::read(&model.path))?;
+    let mut sha256 = Sha256::new(&SHA256);
+    let mut chunk = vec![0; CHUNK_BYTES];
+    let bar = Bar::bytes("hashing", model.bytes);
+    loop {
+        process::check_interrupted()?;
+        let read = file.read(&mut chunk).map_err(XtaskError::read(&model.path))?;
+        if read == 0 {
+            return Ok(hex(sha256.finish().as_ref()));
+        }
+        sha256.update(chunk.get(..read).unwrap_or_default());
+        bar.advance(read as u64);
+    }
+}
+
+/// The header was parsed, and checked against the file's size, before anything ran: this says what it held.
+fn record_header(context: &Context<'_>, model: &Model) {
+    context.emit(InputValidation, "model_header", |record| {
+        record
+            .field("model", &model.name)
+            .field("model_size_bytes", model.bytes)
+            .field("header", &model.format)
+            .field(
+                "explanation",
+                "the file's header is what its format asks for, and claims no more than the file holds",
+            )
+            .observe(
+                json!({"sound": true}),
+                json!({"sound": Model::open(&model.path).is_ok_and(|again| again.format == model.format)}),
+            )
+    });
+}
+
+fn compare_with_tools(
+    context: &Context<'_>,
+    model: &Model,
+    shard: &SealedShard,
+    notes: &mut Vec<String>,
+) -> Result<(), XtaskError> {
+    for (tool, arguments, which) in TOOLS {
+        let ours = if which == "digest" { &shard.digest } else { &shard.tree_digest };
+        match ask_tool(tool, arguments, &model.path)? {
+            Some(theirs) => context.emit(CryptoValidation, &format!("model_{which}_by_{tool}"), |record| {
+                record
+                    .field("model", &model.name)
+                    .field("tool", tool)
+                    .field("explanation", "a tool of other people computes the same digest of the file")
+                    .observe(json!({which: theirs}), json!({which: ours}))
+            }),
+            None => {
+                notes.push(format!("{tool} is not installed: the {which} of {} was not compared with it", model.name))
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The digest that a tool prints for a file: its first word, the algorithm's name stripped. None when the tool is absent.
+fn ask_tool(tool: &str, arguments: &[&str], path: &Path) -> Result<Option<String>, XtaskError> {
+    let path = std::path::absolute(path).map_err(XtaskError::read(path))?;
+    let mut command = Command::new(tool);
+    command.args(arguments).arg(path).stdin(Stdio::null());
+    match command.output() {
+        Ok(output) if output.status.success() => {
+            let text = String::from_utf8_lossy(&output.stdout);
+            let word = text.split_whitespace().next().unwrap_or_default();
+            // sha256sum marks an escaped file name with a backslash before the digest.
+            Ok(Some(word.trim_start_matches('\\').trim_start_matches("sha256:").to_owned()))
+        }
+        // What it printed instead of a digest must not match.
+        Ok(output) => Ok(Some(format!("{tool} failed: {}", String::from_utf8_lossy(&output.stderr).trim()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(XtaskError::Start { program: tool.to_owned(), source }),
+    }
+}
+
+/// Verifies; flips one bit of device memory, of a position that follows from the seed; restores it.
+fn verify_and_corrupt(
+    context: &Context<'_>,
+    manager: &VramManager,
+    model: &Model,
+    shard: &SealedShard,
+) -> Result<(), XtaskError> {
+    let bit = Generator::new(context.seed).below(model.bytes.saturating_mul(8));
+    let block = bit.div_euclid(8).div_euclid(4096);
+    let hooks = manager.test_hooks();
+    let sealed = outcome(&manager.verify_sealed(shard));
+    process::check_interrupted()?;
+    hooks.flip_bit(shard, bit)?;
+    let flipped = outcome(&manager.verify_sealed(shard));
+    process::check_interrupted()?;
+    hooks.flip_bit(shard, bit)?;
+    let restored = outcome(&manager.verify_sealed(shard));
+    context.emit(CryptoValidation, "model_corruption", |record| {
+        record
+            .field("model", &model.name)
+            .field("shard_id", &shard.shard_id)
+            .field("flipped_bit", bit)
+            .field("block", block)
+            .field(
+                "explanation",
+                "one bit of device memory was flipped: verification names its block; restored, it verifies",
+            )
+            .field("security_property", "tamper_detection")
+            .field("threat_coverage", ["model_corruption"])
+            .observe(
+                json!({
+                    "sealed": "accepted",
+                    "flipped": format!("refused: contents changed in blocks [{block}]"),
+                    "restored": "accepted",
+                }),
+                json!({"sealed": sealed, "flipped": flipped, "restored": restored}),
+            )
+    });
+    Ok(())
+}
+
+fn release(
+    context: &Context<'_>,
+    manager: &VramManager,
+    model: &Model,
+    shard: &SealedShard,
+    gpu: u32,
+) -> Result<(), XtaskError> {
+    let residue = Residue::watch(manager, gpu);
+    let released = outcome(&manager.release(shard));
+    let after = outcome(&manager.verify_sealed(shard));
+    let mut expected = json!({"release": "accepted", "verification_after": "refused: released", "used_bytes": 0});
+    let mut observed = json!({"release": released, "verification_after": after, "used_bytes": manager.used_vram(gpu)?});
+    residue.add_to(model.bytes, &mut expected, &mut observed);
+    context.emit(CudaOperations, "model_release", |record| {
+        record
+            .field("model", &model.name)
+            .field("shard_id", &shard.shard_id)
+            .field("explanation", "released memory was overwritten before it was freed, and none is in use")
+            .observe(expected, observed)
+    });
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! The VRAM-only rules: what they decide here, and that a device that breaks one is refused.
+
+use std::sync::Arc;
+
+use evidence::Stream::PolicyEnforcement;
+use serde_json::json;
+use vram_residency::{DeviceClass, MemorySink, SimulatedConfig, VramConfig, VramError, VramManager};
+
+use super::bytes::Generator;
+use super::{Context, outcome};
+
+pub(super) fn run(context: &Context<'_>) -> Result<(), VramError> {
+    let manager = context.manager()?;
+    let gpu = context.device.index;
+    let shard = manager.seal_model(&Generator::new(context.seed).bytes(1 << 20), gpu)?;
+
+    // Only a real GPU can yield "enforced"; anything less is said to be simulated.
+    let (expected, vram_only) = match context.device.class {
+        DeviceClass::Gpu => ("enforced", true),
+        DeviceClass::FakeDriver | DeviceClass::Simulated => ("simulated", false),
+    };
+    let decisions = manager.enforce_vram_only_policy()?;
+    let outcomes: Vec<_> = decisions.iter().map(|decision| json!(decision.outcome())).collect();
+    context.emit(PolicyEnforcement, "vram_only_policy", |record| {
+        record
+            .field("policy", "vram_only")
+            .field("gpu_device", gpu)
+            .field("shard_id", &shard.shard_id)
+            .field("result", expected)
+            .field("decisions", &decisions)
+            .field("explanation", "rules VP-001 to VP-006 were judged from what the driver reports now")
+            .field("security_property", "vram_isolation")
+            .field("threat_coverage", ["host_memory_paging", "cpu_access"])
+            .observe(
+                json!({"outcomes": vec![expected; decisions.len().max(1)], "is_vram_only": vram_only}),
+                json!({"outcomes": outcomes, "is_vram_only": manager.is_vram_only()}),
+            )
+    });
+
+    let facts = manager.device_facts(gpu)?;
+    let beyond = manager.seal_model(b"x", manager.device_count());
+    context.emit(PolicyEnforcement, "gpu_device_validation", |record| {
+        record
+            .field("gpu_device", gpu)
+            .field("check", "device_properties")
+            .field("device_facts", &facts)
+            .field(
+                "explanation",
+                "the device reports the class of this run, and an index past the last device is refused",
+            )
+            .field("security_property", "device_validation")
+            .field("threat_coverage", ["invalid_device", "unsupported_hardware"])
+            .observe(
+                json!({"class": context.device.class, "index_past_the_end": "refused: invalid input"}),
+                json!({"class": facts.class, "index_past_the_end": outcome(&beyond)}),
+            )
+    });
+    integrated_device(context)
+}
+
+/// A simulated device that claims to be integrated: its memory would be the host's.
+fn integrated_device(context: &Context<'_>) -> Result<(), VramError> {
+    let mut device = SimulatedConfig::default();
+    device.device_facts.integrated = true;
+    let config = VramConfig::default().audit(Arc::new(MemorySink::new()));
+    let manager = VramManager::simulated(config.simulated_devices(vec![device]))?;
+    let first = manager.seal_model(b"weights", 0);
+    let second = manager.seal_model(b"weights", 0);
+    context.emit(PolicyEnforcement, "unified_memory_refused", |record| {
+        record
+            .device(DeviceClass::Simulated.as_str())
+            .field("policy", "vram_only")
+            .field("explanation", "a device whose memory is the host's is refused, and the manager stops")
+            .field("security_property", "vram_isolation")
+            .field("threat_coverage", ["host_memory_paging"])
+            .observe(
+                json!({"seal": "refused: policy VP-002 broken", "after": "refused: stopped", "stopped": true}),
+                json!({
+                    "seal": outcome(&first),
+                    "after": outcome(&second),
+                    "stopped": manager.stop_cause().is_some(),
+                }),
+            )
+    });
+    Ok(())
+}

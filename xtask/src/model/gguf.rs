@@ -1,0 +1,230 @@
+//! The header of a GGUF file: magic, version, two counts, key-value pairs, tensor descriptions.
+//! <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>
+
+use std::io::{Read, Seek};
+
+use super::{Counted, Format};
+
+/// The first four bytes.
+pub(super) const MAGIC: [u8; 4] = *b"GGUF";
+
+/// The versions whose counts are 64 bits wide and that are still written.
+const VERSIONS: std::ops::RangeInclusive<u32> = 2..=3;
+
+/// The fewest bytes of a key-value pair: the key's length, the value's type, a value of one byte.
+const SMALLEST_ENTRY: u64 = 8 + 4 + 1;
+
+/// The fewest bytes of a tensor's description: the name's length, the number of dimensions, the type, the offset.
+const SMALLEST_TENSOR: u64 = 8 + 4 + 4 + 8;
+
+/// The most dimensions that ggml knows.
+const MOST_DIMENSIONS: u32 = 4;
+
+/// Arrays may nest; no writer goes this deep.
+const DEEPEST: u32 = 8;
+
+/// Type numbers of values that need more than a size.
+const STRING: u32 = 8;
+const ARRAY: u32 = 9;
+
+/// Reads a header to its end.
+pub(super) fn parse<R: Read + Seek>(input: &mut Counted<R>) -> Result<Format, String> {
+    if input.take_array()? != MAGIC {
+        return Err("does not begin with the magic `GGUF`: not a GGUF file".to_owned());
+    }
+    let version = u32(input)?;
+    if !VERSIONS.contains(&version) {
+        return Err(format!("is GGUF version {version}: only little-endian files of versions 2 and 3 are read"));
+    }
+    let tensors = u64(input)?;
+    let metadata_entries = u64(input)?;
+    fits(input, "tensors", tensors, SMALLEST_TENSOR)?;
+    fits(input, "metadata entries", metadata_entries, SMALLEST_ENTRY)?;
+    for _ in 0..metadata_entries {
+        text(input)?;
+        let kind = u32(input)?;
+        value(input, kind, 0)?;
+    }
+    let mut last_offset = 0;
+    for _ in 0..tensors {
+        text(input)?;
+        let dimensions = u32(input)?;
+        if dimensions > MOST_DIMENSIONS {
+            return Err(format!("is malformed: a tensor claims {dimensions} dimensions, more than {MOST_DIMENSIONS}"));
+        }
+        // The dimensions, then the type.
+        input.skip(u64::from(dimensions).saturating_mul(8).saturating_add(4))?;
+        last_offset = u64(input)?.max(last_offset);
+    }
+    if tensors > 0 && last_offset >= input.left() {
+        return Err(format!(
+            "is truncated: a tensor's data begins at offset {last_offset}, and {} bytes follow the header; fetch the file again",
+            input.left()
+        ));
+    }
+    Ok(Format::Gguf { version, tensors, metadata_entries, header_bytes: input.position })
+}
+
+/// Refuses a count whose smallest items would not fit the rest of the file.
+fn fits<R: Read + Seek>(input: &Counted<R>, what: &str, count: u64, smallest: u64) -> Result<(), String> {
+    let most = input.left().checked_div(smallest).unwrap_or(0);
+    if count <= most {
+        return Ok(());
+    }
+    Err(format!("claims {count} {what}, and its {} bytes have room for {most} at most: malformed", input.bytes))
+}
+
+/// Skips a value of type `kind`.
+fn value<R: Read + Seek>(input: &mut Counted<R>, kind: u32, depth: u32) -> Result<(), String> {
+    match kind {
+        STRING => text(input),
+        ARRAY => array(input, depth),
+        _ => input.skip(size_of_kind(kind)?),
+    }
+}
+
+fn array<R: Read + Seek>(input: &mut Counted<R>, depth: u32) -> Result<(), String> {
+    if depth >= DEEPEST {
+        return Err(format!("is malformed: arrays nested deeper than {DEEPEST}"));
+    }
+    let kind = u32(input)?;
+    let count = u64(input)?;
+    // An array in an array takes 12 bytes at least, a string 8: an empty one still costs something.
+    let smallest = match kind {
+        STRING => 8,
+        ARRAY => 12,
+        _ => size_of_kind(kind)?,
+    };
+    fits(input, "array elements", count, smallest)?;
+    if kind != STRING && kind != ARRAY {
+        return input.skip(count.saturating_mul(smallest));
+    }
+    for _ in 0..count {
+        value(input, kind, depth.saturating_add(1))?;
+    }
+    Ok(())
+}
+
+/// The size in bytes of a number or truth value.
+fn size_of_kind(kind: u32) -> Result<u64, String> {
+    match kind {
+        0 | 1 | 7 => Ok(1),
+        2 | 3 => Ok(2),
+        4..=6 => Ok(4),
+        10..=12 => Ok(8),
+        _ => Err(format!("is malformed: no value has type {kind}")),
+    }
+}
+
+/// Skips a string: its length, then its bytes.
+fn text<R: Read + Seek>(input: &mut Counted<R>) -> Result<(), String> {
+    let length = u64(input)?;
+    input.skip(length)
+}
+
+fn u32<R: Read + Seek>(input: &mut Counted<R>) -> Result<u32, String> {
+    input.take_array().map(u32::from_le_bytes)
+}
+
+fn u64<R: Read + Seek>(input: &mut Counted<R>) -> Result<u64, String> {
+    input.take_array().map(u64::from_le_bytes)
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    fn string(text: &str) -> Vec<u8> {
+        [&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat()
+    }
+
+    fn entry(key: &str, kind: u32, value: &[u8]) -> Vec<u8> {
+        [string(key), kind.to_le_bytes().to_vec(), value.to_vec()].concat()
+    }
+
+    fn tensor(name: &str, extents: &[u64], offset: u64) -> Vec<u8> {
+        let mut bytes = string(name);
+        bytes.extend((extents.len() as u32).to_le_bytes());
+        bytes.extend(extents.iter().flat_map(|extent| extent.to_le_bytes()));
+        bytes.extend(0_u32.to_le_bytes());
+        bytes.extend(offset.to_le_bytes());
+        bytes
+    }
+
+    fn head(version: u32, tensors: u64, entries: u64) -> Vec<u8> {
+        [&MAGIC[..], &version.to_le_bytes(), &tensors.to_le_bytes(), &entries.to_le_bytes()].concat()
+    }
+
+    fn array_of(kind: u32, count: u64, elements: &[u8]) -> Vec<u8> {
+        [&kind.to_le_bytes(), &count.to_le_bytes()[..], elements].concat()
+    }
+
+    /// Header and 64 bytes of data.
+    fn good() -> (Vec<u8>, u64) {
+        let mut bytes = head(3, 2, 4);
+        bytes.extend(entry("general.architecture", STRING, &string("bert")));
+        bytes.extend(entry("block_count", 4, &6_u32.to_le_bytes()));
+        bytes.extend(entry("tokens", ARRAY, &array_of(STRING, 2, &[string("a"), string("")].concat())));
+        bytes.extend(entry("scores", ARRAY, &array_of(6, 3, &[0; 12])));
+        bytes.extend(tensor("t", &[4, 2], 0));
+        bytes.extend(tensor("u", &[8], 32));
+        let header = bytes.len() as u64;
+        bytes.extend([7; 64]);
+        (bytes, header)
+    }
+
+    fn read(bytes: &[u8]) -> Result<Format, String> {
+        parse(&mut Counted::new(Cursor::new(bytes), bytes.len() as u64))
+    }
+
+    #[test]
+    fn a_sound_header_is_read_to_its_end() {
+        let (bytes, header_bytes) = good();
+        assert_eq!(read(&bytes), Ok(Format::Gguf { version: 3, tensors: 2, metadata_entries: 4, header_bytes }));
+    }
+
+    #[test]
+    fn every_truncation_of_the_header_is_refused() {
+        let (bytes, header) = good();
+        for length in 0..header as usize + 33 {
+            assert!(read(&bytes[..length]).is_err(), "{length} of {} bytes", bytes.len());
+        }
+    }
+
+    #[test]
+    fn two_to_the_sixty_tensors_are_refused_by_the_size_of_the_file() {
+        let message = read(&[head(3, 1 << 60, 0), vec![0; 100]].concat()).unwrap_err();
+        assert!(message.contains("claims 1152921504606846976 tensors") && message.contains("124 bytes"), "{message}");
+        assert!(read(&[head(3, 0, 1 << 60), vec![0; 100]].concat()).is_err());
+    }
+
+    #[test]
+    fn an_array_cannot_claim_more_than_the_file_holds_nor_nest_without_end() {
+        let huge = entry("k", ARRAY, &array_of(0, u64::MAX, &[]));
+        assert!(read(&[head(3, 0, 1), huge].concat()).unwrap_err().contains("array elements"));
+        let nested = (0..1000).fold(array_of(0, 0, &[]), |inner, _| array_of(ARRAY, 1, &inner));
+        let nested = entry("k", ARRAY, &nested);
+        assert!(read(&[head(3, 0, 1), nested].concat()).unwrap_err().contains("nested deeper"));
+    }
+
+    #[test]
+    fn another_magic_version_type_or_number_of_dimensions_is_refused() {
+        assert!(read(b"GGML....................").unwrap_err().contains("magic"));
+        for version in [0, 1, 4, 3_u32.swap_bytes()] {
+            assert!(read(&[head(version, 0, 0), vec![0; 64]].concat()).unwrap_err().contains("version"));
+        }
+        assert!(read(&[head(3, 0, 1), entry("k", 13, &[0; 8])].concat()).unwrap_err().contains("type 13"));
+        let flat = tensor("t", &[1; 5], 0);
+        assert!(read(&[head(3, 1, 0), flat, vec![0; 64]].concat()).unwrap_err().contains("5 dimensions"));
+    }
+}

@@ -1,0 +1,153 @@
+//! Child processes: each in a process group of its own, with a timeout, stopped when the user interrupts.
+
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+use crate::error::XtaskError;
+
+/// Set by the signal handler, read by everything that waits or loops.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// The longest sleep between two looks at a child.
+const LONGEST_NAP: Duration = Duration::from_millis(20);
+
+/// From now on Ctrl-C, SIGTERM and SIGHUP do not end this process but make [`interrupted`] true.
+pub(crate) fn catch_interrupts() -> Result<(), XtaskError> {
+    ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::SeqCst))
+        .map_err(|error| XtaskError::Input(format!("cannot install the signal handler: {error}")))
+}
+
+/// Whether the user asked to stop.
+pub(crate) fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::SeqCst)
+}
+
+/// [`XtaskError::Interrupted`] when the user asked to stop.
+pub(crate) fn check_interrupted() -> Result<(), XtaskError> {
+    if interrupted() { Err(XtaskError::Interrupted) } else { Ok(()) }
+}
+
+/// How a child ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// By itself, with an exit code.
+    Code(i32),
+    /// By a signal of this number.
+    Signal(i32),
+    /// It ran past its timeout, and its process group was killed.
+    TimedOut(Duration),
+}
+
+impl Ended {
+    /// Whether it ended by itself with exit code 0.
+    pub(crate) fn is_success(self) -> bool {
+        self == Self::Code(0)
+    }
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit code {code}"),
+            Self::Signal(number) => match Signal::try_from(*number) {
+                Ok(signal) => write!(f, "killed by {signal}"),
+                Err(_) => write!(f, "killed by signal {number}"),
+            },
+            Self::TimedOut(limit) => write!(f, "timed out after {} s", limit.as_secs()),
+        }
+    }
+}
+
+impl From<ExitStatus> for Ended {
+    fn from(status: ExitStatus) -> Self {
+        match (status.code(), status.signal()) {
+            (Some(code), _) => Self::Code(code),
+            (None, signal) => Self::Signal(signal.unwrap_or(0)),
+        }
+    }
+}
+
+/// Runs `command` in its own process group and waits for it. A child that outlives `timeout`, or the user's patience, is
+/// killed with everything it started.
+///
+/// # Errors
+/// [`XtaskError::Start`] when the program cannot be started, [`XtaskError::Interrupted`] when the user asked to stop.
+pub(crate) fn run(command: &mut Command, timeout: Option<Duration>) -> Result<Ended, XtaskError> {
+    check_interrupted()?;
+    let program = command.get_program().to_string_lossy().into_owned();
+    let start_error = |source| XtaskError::Start { program: program.clone(), source };
+    let mut child = command.process_group(0).spawn().map_err(start_error)?;
+    let started = Instant::now();
+    let mut nap = Duration::from_millis(1);
+    loop {
+        if let Some(status) = child.try_wait().map_err(start_error)? {
+            return Ok(status.into());
+        }
+        if interrupted() {
+            kill_group(&mut child);
+            return Err(XtaskError::Interrupted);
+        }
+        if let Some(limit) = timeout.filter(|limit| started.elapsed() >= *limit) {
+            kill_group(&mut child);
+            return Ok(Ended::TimedOut(limit));
+        }
+        std::thread::sleep(nap);
+        nap = nap.saturating_mul(2).min(LONGEST_NAP);
+    }
+}
+
+/// Kills the child and every process of its group, and reaps the child.
+fn kill_group(child: &mut Child) {
+    // Not reaped yet, so the id is still the child's. A group that is already gone needs no killing.
+    if let Ok(pid) = i32::try_from(child.id()) {
+        let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
+    }
+    let _ = child.wait();
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(script);
+        command
+    }
+
+    #[test]
+    fn the_way_a_child_ended_is_told_apart() {
+        assert_eq!(run(&mut shell("exit 0"), None).unwrap(), Ended::Code(0));
+        assert_eq!(run(&mut shell("exit 101"), None).unwrap(), Ended::Code(101));
+        let killed = run(&mut shell("kill -ABRT $$"), None).unwrap();
+        assert_eq!(killed.to_string(), "killed by SIGABRT");
+        let missing = run(&mut Command::new("no-such-program-here"), None).unwrap_err();
+        assert!(missing.to_string().contains("no-such-program-here"), "{missing}");
+    }
+
+    #[test]
+    fn a_timeout_kills_the_grandchildren_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let mark = dir.path().join("late");
+        let script = format!("(sleep 2; touch {}) & wait", mark.display());
+        let started = Instant::now();
+        let ended = run(&mut shell(&script), Some(Duration::from_millis(100))).unwrap();
+        assert_eq!(ended, Ended::TimedOut(Duration::from_millis(100)));
+        assert!(started.elapsed() < Duration::from_secs(2));
+        std::thread::sleep(Duration::from_millis(2500));
+        assert!(!mark.exists(), "the grandchild went on after the timeout");
+    }
+}

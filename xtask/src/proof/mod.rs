@@ -1,0 +1,188 @@
+//! `cargo xtask proof`: finds the device, builds, runs every test, runs the live operations, and writes the bundle.
+//!
+//! What the run comes to is derived by `proof-bundle` from what was written and read back. Nothing here decides a status.
+
+mod build;
+mod doctests;
+pub(crate) mod map;
+pub(crate) mod progress;
+mod run;
+mod source;
+pub(crate) use source::quoted;
+mod summary;
+mod verdict;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use proof_bundle::junit::TestResult;
+use proof_bundle::provenance::{Commit, Metadata, Provenance};
+use proof_bundle::requirement::{Specifications, parse_specs};
+use proof_bundle::{StagedBundle, TestType};
+use vram_residency::DeviceClass;
+
+use crate::cli::{BundleType, ProofArgs};
+use crate::device::{self, Chosen};
+use crate::error::XtaskError;
+use crate::exit::Exit;
+use crate::live::{self, Live};
+use crate::model::Model;
+use crate::process;
+use crate::workspace::{self, Workspace};
+use build::TestBinary;
+use map::Map;
+use progress::{note, step};
+use summary::Summary;
+
+/// Where bundles go unless the user says otherwise, below the workspace's root.
+pub(crate) const BUNDLES: &str = "proof_bundles";
+
+/// The subcommand.
+pub(crate) fn run(args: &ProofArgs) -> Result<Exit, XtaskError> {
+    process::catch_interrupts()?;
+    let started = source::now();
+    let root = match &args.root {
+        Some(root) => std::path::absolute(root).map_err(XtaskError::read(root))?,
+        None => workspace::find_root()?,
+    };
+
+    // Everything that can be refused is refused before anything takes time.
+    let device = device::choose(args.device, &device::find())?;
+    step(&format!("device: {} ({})", device.class, device.reason));
+    let models = args.models.iter().map(|path| Model::open(path)).collect::<Result<Vec<_>, _>>()?;
+    let commit = Commit::read(&root)?;
+    if commit.dirty {
+        note("the working tree differs from its commit: the bundle says so");
+    }
+    let specifications = parse_specs(root.join("specs"))?;
+    let workspace = Workspace::load(&root)?;
+    let map = Map::read(&root, &workspace)?;
+    let out = args.out.clone().unwrap_or_else(|| root.join(BUNDLES));
+    let bundle = StagedBundle::new(&out, test_type(args.bundle_type), &commit.sha)?;
+
+    let scratch = tempfile::tempdir().map_err(XtaskError::write(&std::env::temp_dir()))?;
+    let suite = Suite::run(args, &root, &workspace, scratch.path())?;
+    step("running the live operations");
+    let live = live::run(&device, &suite.spool, args.seed, &models)?;
+    live.notes.iter().for_each(|text| note(text));
+
+    step("writing the bundle");
+    process::check_interrupted()?;
+    let plan = Plan { args, root: &root, commit, device: &device, specifications, map: &map };
+    let exit = plan.finish(bundle, suite, &live, started)?;
+    Ok(exit)
+}
+
+fn test_type(bundle_type: BundleType) -> TestType {
+    match bundle_type {
+        BundleType::Unit => TestType::Unit,
+        BundleType::Integration => TestType::Integration,
+        BundleType::Bdd => TestType::Bdd,
+        BundleType::Gpu => TestType::Gpu,
+    }
+}
+
+/// What running the test suite gave.
+struct Suite {
+    binaries: Vec<TestBinary>,
+    results: Vec<TestResult>,
+    spool: PathBuf,
+}
+
+impl Suite {
+    fn run(args: &ProofArgs, root: &Path, workspace: &Workspace, scratch: &Path) -> Result<Self, XtaskError> {
+        step("building the tests: cargo test --workspace --no-run");
+        let binaries = build::build(root, workspace, scratch)?;
+        let (spool, output) = (scratch.join("spool"), scratch.join("output"));
+        for directory in [&spool, &output] {
+            std::fs::create_dir(directory).map_err(XtaskError::write(directory))?;
+        }
+        let settings = run::Settings {
+            root,
+            spool: &spool,
+            output: &output,
+            seed: args.seed,
+            timeout: Duration::from_secs(args.timeout),
+        };
+        let (tests, mut results) = run::list(&settings, &binaries)?;
+        step(&format!("running {} tests of {} binaries, a process each", tests.len(), binaries.len()));
+        results.extend(run::run(&settings, &tests, &progress::Bar::tests(tests.len()))?);
+        step("running the doc tests: cargo test --workspace --doc");
+        // An empty suite stays empty: doc tests map to nothing and must not hide that there is no test.
+        if !results.is_empty() {
+            results.push(doctests::run(root, scratch)?);
+        }
+        Ok(Self { binaries, results, spool })
+    }
+}
+
+/// What was known before the first test ran.
+struct Plan<'a> {
+    args: &'a ProofArgs,
+    root: &'a Path,
+    commit: Commit,
+    device: &'a Chosen,
+    specifications: Specifications,
+    map: &'a Map,
+}
+
+impl Plan<'_> {
+    /// Writes the bundle, publishes it, and shows what it says.
+    fn finish(self, bundle: StagedBundle, suite: Suite, live: &Live, started: String) -> Result<Exit, XtaskError> {
+        let dirty = self.commit.dirty;
+        let metadata = self.metadata(live, &started)?;
+        let provenance = self.provenance(bundle.run_id(), &suite.binaries, started)?;
+        let run = proof_bundle::run::Run {
+            specifications: self.specifications,
+            map: &self.map.tests,
+            scenarios: &self.map.scenarios,
+            results: suite.results,
+            spool: &suite.spool,
+            seeds: &[self.args.seed],
+            metadata: &metadata,
+            provenance: &provenance,
+        };
+        let coverage = proof_bundle::run::assemble(&bundle, run)?;
+        process::check_interrupted()?;
+        let directory = bundle.publish()?;
+        let summary = Summary::new(&coverage, self.device, &provenance.commit.sha, dirty, live, &directory);
+        if self.args.json {
+            println!("{:#}", summary.to_json());
+        } else {
+            println!("{summary}");
+        }
+        Ok(summary.exit())
+    }
+
+    fn metadata(&self, live: &Live, timestamp: &str) -> Result<Metadata, XtaskError> {
+        Ok(Metadata {
+            crate_name: "vram-residency".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            git_sha: self.commit.sha.clone(),
+            test_mode: self.device.class.to_string(),
+            device_reason: self.device.reason.clone(),
+            timestamp: timestamp.to_owned(),
+            environment: source::environment(self.root, self.device.class == DeviceClass::Gpu)?,
+            gpu_devices: vec![self.device.facts.clone()],
+            models: live.models.clone(),
+            command: source::command(self.args),
+        })
+    }
+
+    fn provenance(&self, run_id: &str, binaries: &[TestBinary], started: String) -> Result<Provenance, XtaskError> {
+        Ok(Provenance {
+            run_id: run_id.to_owned(),
+            commit: self.commit.clone(),
+            cargo_lock_sha256: source::digest("Cargo.lock", &self.root.join("Cargo.lock"))?.sha256,
+            rustc: source::rustc(self.root, "-vV")?,
+            test_binaries: binaries
+                .iter()
+                .map(|binary| source::digest(&binary.id, &binary.executable))
+                .collect::<Result<_, _>>()?,
+            kernel_images: Vec::new(),
+            devices: vec![self.device.facts.clone()],
+            nonce: self.args.nonce.clone(),
+            timings: proof_bundle::provenance::RunTimings { started, finished: source::now() },
+        })
+    }
+}

@@ -1,0 +1,179 @@
+//! Running the tests: each in a process of its own, several at a time, so that a crash, an early exit or a hang is seen for
+//! what it is and takes no other test with it.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use proof_bundle::junit::{Outcome, TestResult};
+use proof_bundle::records::spool_path;
+
+use super::build::TestBinary;
+use super::progress::Bar;
+use super::verdict;
+use crate::error::XtaskError;
+use crate::{env, process};
+
+/// As much of a test's output as is looked at, in bytes from its end: the summary is last.
+const OUTPUT_BYTES: u64 = 1 << 20;
+
+/// How the tests of a run are started.
+pub(crate) struct Settings<'a> {
+    /// The workspace's root.
+    pub(crate) root: &'a Path,
+    /// An existing, empty directory for spools.
+    pub(crate) spool: &'a Path,
+    /// An existing, empty directory for the processes' output.
+    pub(crate) output: &'a Path,
+    /// `PROOF_SEED`, and the seed of proptest.
+    pub(crate) seed: u64,
+    /// How long one process may run.
+    pub(crate) timeout: Duration,
+}
+
+/// A test that a binary lists.
+pub(crate) struct Listed<'a> {
+    binary: &'a TestBinary,
+    name: String,
+}
+
+/// Asks every binary for its tests. A binary that cannot say is a dead test named `--list`.
+pub(crate) fn list<'a>(
+    settings: &Settings<'_>,
+    binaries: &'a [TestBinary],
+) -> Result<(Vec<Listed<'a>>, Vec<TestResult>), XtaskError> {
+    let mut tests = Vec::new();
+    let mut dead = Vec::new();
+    for (number, binary) in binaries.iter().enumerate() {
+        let started = Instant::now();
+        let mut command = command(settings, binary);
+        let files = Output::create(settings.output, &format!("list-{number}"))?;
+        let ended = process::run(files.attach(command.args(["--list", "--format", "terse"]))?, Some(settings.timeout))?;
+        let (stdout, stderr) = files.read()?;
+        let mut names: Vec<String> =
+            stdout.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect();
+        if !ended.is_success() {
+            let reason = format!("the binary could not list its tests: {ended}; {}", last_line(&stderr));
+            dead.push(TestResult::new(&binary.id, "--list", Outcome::Dead(reason), started.elapsed()));
+            names.clear();
+        }
+        names.sort();
+        tests.extend(names.into_iter().map(|name| Listed { binary, name }));
+    }
+    Ok((tests, dead))
+}
+
+/// Runs every test and returns what was observed, in the order of `tests`. Ignored tests are started too: their harness
+/// says why they are ignored.
+///
+/// # Errors
+/// [`XtaskError::Interrupted`], and errors of files and processes that are ours, not the test's.
+pub(crate) fn run(settings: &Settings<'_>, tests: &[Listed<'_>], bar: &Bar) -> Result<Vec<TestResult>, XtaskError> {
+    for test in tests {
+        let spool = spool_path(settings.spool, &test.binary.id, &test.name);
+        let directory = spool.parent().unwrap_or(settings.spool);
+        std::fs::create_dir_all(directory).map_err(XtaskError::write(directory))?;
+    }
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::with_capacity(tests.len()));
+    let failure = Mutex::new(None);
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(test) = tests.get(number) else { return };
+                    match run_one(settings, test, number) {
+                        Ok(result) => {
+                            bar.finished(&result);
+                            results.lock().unwrap_or_else(PoisonError::into_inner).push((number, result));
+                        }
+                        Err(error) => {
+                            // The others stop at their next test; an interrupted one has stopped already.
+                            next.store(tests.len(), Ordering::Relaxed);
+                            failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                            return;
+                        }
+                    }
+                }
+            });
+        }
+    });
+    if let Some(error) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        return Err(error);
+    }
+    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.sort_by_key(|(number, _)| *number);
+    Ok(results.into_iter().map(|(_, result)| result).collect())
+}
+
+fn run_one(settings: &Settings<'_>, test: &Listed<'_>, number: usize) -> Result<TestResult, XtaskError> {
+    let mut command = command(settings, test.binary);
+    command.args(["--exact", &test.name]).env("PROOF_SPOOL", spool_path(settings.spool, &test.binary.id, &test.name));
+    let files = Output::create(settings.output, &number.to_string())?;
+    let started = Instant::now();
+    let ended = process::run(files.attach(&mut command)?, Some(settings.timeout))?;
+    let duration = started.elapsed();
+    let (stdout, stderr) = files.read()?;
+    let outcome = verdict::judge(&test.name, ended, &stdout, &stderr);
+    Ok(TestResult::new(&test.binary.id, &test.name, outcome, duration))
+}
+
+/// A test binary with the environment that `cargo test` gives it, and with every source of randomness seeded.
+fn command(settings: &Settings<'_>, binary: &TestBinary) -> Command {
+    let mut command = Command::new(&binary.executable);
+    env::scrub(&mut command);
+    command
+        .current_dir(&binary.directory)
+        .stdin(Stdio::null())
+        .env("CARGO_MANIFEST_DIR", &binary.directory)
+        .env("PROOF_SEED", settings.seed.to_string())
+        .env("PROPTEST_RNG_SEED", settings.seed.to_string())
+        .env("INSTA_WORKSPACE_ROOT", settings.root)
+        .env("INSTA_UPDATE", "no")
+        .env("RUST_BACKTRACE", "0");
+    command
+}
+
+fn last_line(text: &str) -> &str {
+    text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it printed nothing")
+}
+
+/// The files that a process's output goes to.
+struct Output {
+    stdout: std::path::PathBuf,
+    stderr: std::path::PathBuf,
+}
+
+impl Output {
+    fn create(directory: &Path, name: &str) -> Result<Self, XtaskError> {
+        Ok(Self { stdout: directory.join(format!("{name}.out")), stderr: directory.join(format!("{name}.err")) })
+    }
+
+    fn attach<'c>(&self, command: &'c mut Command) -> Result<&'c mut Command, XtaskError> {
+        let open = |path: &Path| File::create_new(path).map_err(XtaskError::write(path));
+        Ok(command.stdout(open(&self.stdout)?).stderr(open(&self.stderr)?))
+    }
+
+    fn read(&self) -> Result<(String, String), XtaskError> {
+        Ok((tail(&self.stdout)?, tail(&self.stderr)?))
+    }
+}
+
+/// The last [`OUTPUT_BYTES`] of a file.
+fn tail(path: &Path) -> Result<String, XtaskError> {
+    let read = || {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(OUTPUT_BYTES)))?;
+        let mut bytes = Vec::new();
+        file.take(OUTPUT_BYTES).read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    read().map_err(XtaskError::read(path))
+}

@@ -1,0 +1,93 @@
+//! Where a bundle comes from: the compiler, the files, the command, the time.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::Command;
+
+use proof_bundle::provenance::{Environment, FileDigest};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::cli::{DeviceChoice, ProofArgs};
+use crate::env;
+use crate::error::XtaskError;
+
+/// RFC 3339 in UTC; empty past the year 9999.
+pub(super) fn now() -> String {
+    OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default()
+}
+
+/// A file's digest under the name that it has in the bundle.
+pub(super) fn digest(name: &str, path: &Path) -> Result<FileDigest, XtaskError> {
+    Ok(FileDigest::of(name, path)?)
+}
+
+/// What the compiler of the workspace prints for `argument`.
+pub(super) fn rustc(root: &Path, argument: &str) -> Result<String, XtaskError> {
+    let mut command = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| OsString::from("rustc")));
+    env::scrub(&mut command);
+    let output = command
+        .arg(argument)
+        .current_dir(root)
+        .output()
+        .map_err(|source| XtaskError::Start { program: "rustc".to_owned(), source })?;
+    if !output.status.success() {
+        return Err(XtaskError::Input(format!("rustc {argument} failed: {}", String::from_utf8_lossy(&output.stderr))));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// The host.
+pub(super) fn environment(root: &Path, cuda_available: bool) -> Result<Environment, XtaskError> {
+    Ok(Environment {
+        os: std::env::consts::OS.to_owned(),
+        arch: std::env::consts::ARCH.to_owned(),
+        rust_version: rustc(root, "--version")?,
+        cuda_available,
+    })
+}
+
+/// The command that makes such a bundle, without directories of this machine.
+pub(super) fn command(args: &ProofArgs) -> String {
+    let device = match args.device {
+        DeviceChoice::Auto => "auto".to_owned(),
+        DeviceChoice::Simulated => "simulated".to_owned(),
+        DeviceChoice::Cuda(index) => format!("cuda:{index}"),
+    };
+    let mut command = format!("cargo xtask proof --device {device} --seed {}", args.seed);
+    for model in &args.models {
+        let name = model.file_name().unwrap_or(model.as_os_str()).to_string_lossy();
+        command.push_str(&format!(" --model {}", quoted(&name)));
+    }
+    command
+}
+
+/// A word as a POSIX shell takes it.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-+=./:@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_takes_a_quoted_word_as_it_is() {
+        for word in ["plain::name", "it's; rm -rf /", "", "a b", "$HOME", "\"x\"", "<script>|.gguf", "§"] {
+            let output = Command::new("sh").arg("-c").arg(format!("printf %s {}", quoted(word))).output().unwrap();
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), word);
+        }
+    }
+}
