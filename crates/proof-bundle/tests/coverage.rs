@@ -320,6 +320,34 @@ fn evidence_for_an_unknown_id_is_a_problem() {
 }
 
 #[test]
+fn records_of_a_test_that_the_run_does_not_list_are_a_problem() {
+    let mut fixture = Fixture::healthy();
+    fixture.results.retain(|result| result.test != "tag_is_right");
+    fixture.spool("tag_is_right").claims.clear();
+    let (_, coverage) = fixture.run();
+    assert!(problems(&coverage).contains("seal::tag tag_is_right is not among the tests of the run"));
+    assert_eq!(coverage.verdict(), Verdict::Input);
+}
+
+#[test]
+fn declared_records_are_kept_and_count_for_nothing() {
+    let mut fixture = Fixture::healthy();
+    fixture.spool("tag_is_right").records.clear();
+    fixture.declared = vec![
+        ("crypto_validation", json!({"test": "tag_is_right", "binary": "seal::tag", "status": "pass"})),
+        ("performance", json!({"operation": "boast", "status": "success", "timings": {"median_ns": 1}})),
+    ];
+    let (directory, coverage) = fixture.run();
+    assert_eq!(status(&coverage, "CI-001"), Status::Vacuous);
+    let counts: Vec<_> = coverage.records.iter().map(|count| (count.observed, count.declared)).collect();
+    assert_eq!(counts, [(4, 1), (1, 0), (1, 0), (1, 0), (1, 0), (1, 1)]);
+    let kept = fs::read_to_string(directory.join("performance.jsonl")).unwrap();
+    assert!(kept.contains("boast"), "{kept}");
+    let report = fs::read_to_string(directory.join("test_report.md")).unwrap();
+    assert!(!report.contains("boast"), "{report}");
+}
+
+#[test]
 fn a_scenario_that_no_test_runs_is_a_problem() {
     let mut fixture = Fixture::healthy();
     fixture.scenarios[0].test = "another name".to_owned();

@@ -160,3 +160,29 @@ fn level(control: &Control, proven: usize) -> Level {
         best => best,
     }
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::requirement::parse_specs;
+
+    #[test]
+    fn every_requirement_that_a_control_rests_on_is_specified() {
+        let specifications = parse_specs(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../specs")).unwrap();
+        for control in &CONTROLS {
+            for id in control.requirements {
+                assert!(specifications.get(id).is_some(), "{} rests on {id}", control.reference);
+            }
+        }
+    }
+}
