@@ -198,5 +198,9 @@ fn error_messages_say_what_to_do() {
     errors.push(manager.release(&shard).unwrap_err());
     let lines: Vec<String> =
         errors.iter().map(|error| format!("{} [retriable: {}]", error, error.is_retriable())).collect();
+    // What was wrong stands first; after a colon or semicolon, in several words, what to do.
+    let advises = |text: String| text.split([':', ';']).skip(1).any(|part| part.trim().contains(' '));
+    let advising = errors.iter().filter(|error| advises(error.to_string())).count();
+    check_on("simulated", Stream::InputValidation, "messages_that_say_what_to_do", lines.len(), advising);
     insta::assert_snapshot!(lines.join("\n"));
 }
