@@ -2,12 +2,14 @@
 
 use std::sync::{Arc, OnceLock};
 
-use allocator::{AllocatorError, DeviceAllocator, DeviceBuffer, Ledger};
+use allocator::{AllocatorError, DeviceAllocator, DeviceBuffer, Ledger, ReleaseError};
+use audit::{AuditSink, Event};
 #[cfg(feature = "test-hooks")]
 use cuda_ffi::SimulatedDevice;
 use cuda_ffi::{Device, DriverError};
 use facts::{AllocationFacts, DeviceFacts, ProbeFacts};
 use policy::{Decision, PolicyRecord};
+use validation::ShardId;
 
 use crate::VramError;
 
@@ -75,6 +77,24 @@ impl DeviceSlot {
             AllocatorError::Driver(error) => self.driver_failed(error),
             other => VramError::DeviceMemory(other),
         }
+    }
+
+    /// Memory could not be overwritten or freed: stops the device, writes the critical event, and gives the error.
+    pub(crate) fn quarantined(
+        &self,
+        audit: &dyn AuditSink,
+        shard_id: ShardId,
+        vram_bytes: u64,
+        error: ReleaseError,
+    ) -> VramError {
+        let gpu_device = self.index;
+        let reason = error.to_string();
+        self.stop.stop(format!("device {gpu_device} has quarantined memory: {reason}"));
+        if let Err(lost) = audit.record(&Event::Quarantined { shard_id, gpu_device, vram_bytes, reason }) {
+            // The caller gets the quarantine, the graver of the two.
+            tracing::error!(%lost, "the audit log refused the event of a quarantine");
+        }
+        error.into()
     }
 
     /// Asks the driver for the device's facts now.

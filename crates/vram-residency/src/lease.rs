@@ -60,16 +60,7 @@ impl Lease {
         let shard_id = self.seal.shard_id.clone();
         match buffer.release() {
             Ok(()) => Ok(self.audit.record(&Event::Deallocated { shard_id, gpu_device, vram_bytes })?),
-            Err(error) => {
-                let reason = error.to_string();
-                self.slot.stop.stop(format!("device {gpu_device} has quarantined memory: {reason}"));
-                let event = Event::Quarantined { shard_id, gpu_device, vram_bytes, reason };
-                if let Err(lost) = self.audit.record(&event) {
-                    // The caller gets the quarantine, the graver of the two.
-                    tracing::error!(%lost, "the audit log refused the event of a quarantine");
-                }
-                Err(error.into())
-            }
+            Err(error) => Err(self.slot.quarantined(&*self.audit, shard_id, vram_bytes, error)),
         }
     }
 }

@@ -9,7 +9,7 @@ use audit::Event;
 use content_digest::{Sha256Digest, Sha256Stream, Tree, TreeHasher};
 use facts::{AllocationFacts, ProbeFacts};
 use policy::{Decision, PolicyRecord, Rule};
-use seal::digests_equal;
+use seal::{Tag, digests_equal};
 use time::OffsetDateTime;
 use validation::{DigestHex, ModelSize, ShardId, TensorParallel};
 use zeroize::Zeroizing;
@@ -66,10 +66,11 @@ impl VramManager {
         let request = Request::parse(core, model_bytes, options)?;
         let claim = core.claim_id(request.shard_id.as_ref())?;
         let buffer = core.allocate(&request)?;
-        let hashed = upload(model, &buffer, &request)?;
-        request.check_expected(&hashed)?;
-        let shard = core.sign(&request, claim, buffer, hashed)?;
-        Ok(shard)
+        let sealed = core.fill_and_sign(model, &request, &claim, &buffer);
+        match sealed {
+            Ok(sealed) => core.hand_out(&request, claim, buffer, sealed),
+            Err(error) => Err(core.roll_back(&request, &claim, buffer, error)),
+        }
     }
 }
 
@@ -77,6 +78,8 @@ impl VramManager {
 struct Request {
     slot: Arc<DeviceSlot>,
     size: ModelSize,
+    /// The same size as the handle shows it.
+    vram_bytes: usize,
     shard_id: Option<ShardId>,
     expect_sha256: Option<DigestHex>,
     expect_tree_digest: Option<DigestHex>,
@@ -92,9 +95,12 @@ impl Request {
         if rank != core.rank {
             return Err(VramError::WrongTensorParallel { shard: rank, worker: core.rank });
         }
+        // On a 32-bit host the address space is the maximum.
+        let vram_bytes = usize::try_from(model_bytes).unwrap_or(usize::MAX);
         Ok(Self {
             slot,
-            size: ModelSize::parse(model_bytes, core.max_model_bytes)?,
+            size: ModelSize::parse(model_bytes, core.max_model_bytes.min(usize::MAX as u64))?,
+            vram_bytes,
             shard_id: options.shard_id.map(|id| ShardId::parse(&id)).transpose()?,
             expect_sha256: digest(options.expect_sha256)?,
             expect_tree_digest: digest(options.expect_tree_digest)?,
@@ -180,19 +186,16 @@ impl Core {
         }
     }
 
-    /// Device memory for the request: the device must meet the policy, have room, and give memory that is resident.
+    /// Device memory for the request, where the device has room.
     fn allocate(&self, request: &Request) -> Result<DeviceBuffer, VramError> {
         let slot = &request.slot;
         let needed_bytes = request.size.get();
         self.check_room(slot, needed_bytes)?;
-        let buffer = slot.allocator.allocate(request.size).map_err(|error| {
+        slot.allocator.allocate(request.size).map_err(|error| {
             let reason = error.to_string();
             let error = slot.memory_failed(error);
             self.allocation_failed(slot, needed_bytes, reason, error)
-        })?;
-        let (facts, probe) = slot.ask(&buffer)?;
-        self.check_policy(slot, vec![facts], Some(probe))?;
-        Ok(buffer)
+        })
     }
 
     /// Fails fast by rule VP-004 when the driver has too little free memory: an error that can pass, not a violation.
@@ -234,15 +237,20 @@ impl Core {
         }
     }
 
-    /// Signs what is in device memory, after asking the device whether it holds what was written.
-    fn sign(
+    /// Checks that the memory is resident, uploads the input, asks the device whether it holds what was written, and
+    /// signs that.
+    fn fill_and_sign(
         &self,
+        model: impl Read,
         request: &Request,
-        claim: Claim<'_>,
-        buffer: DeviceBuffer,
-        hashed: Hashed,
-    ) -> Result<SealedShard, VramError> {
+        claim: &Claim<'_>,
+        buffer: &DeviceBuffer,
+    ) -> Result<Sealed, VramError> {
         let slot = &request.slot;
+        let (facts, probe) = slot.ask(buffer)?;
+        self.check_policy(slot, vec![facts], Some(probe))?;
+        let hashed = upload(model, buffer, request)?;
+        request.check_expected(&hashed)?;
         let tree_digest = hashed.tree.digest();
         let in_place = buffer.tree_digest().map_err(|error| slot.memory_failed(error))?;
         if !digests_equal(in_place.as_bytes(), tree_digest.as_bytes()) {
@@ -259,27 +267,51 @@ impl Core {
             sealed_at: OffsetDateTime::now_utc(),
             tensor_parallel: request.rank,
         };
-        let vram_bytes = usize::try_from(seal.vram_bytes)
-            .map_err(|_| VramError::InputTooLong { expected_bytes: usize::MAX as u64 })?;
-        let tag = self.key.sign(&seal.fields());
+        Ok(Sealed { tag: self.key.sign(&seal.fields()), seal, kept_tree: hashed.tree })
+    }
+
+    /// Makes the lease and its first handle. When the event cannot be kept the lease is dropped, and with it the memory.
+    fn hand_out(
+        &self,
+        request: &Request,
+        claim: Claim<'_>,
+        buffer: DeviceBuffer,
+        sealed: Sealed,
+    ) -> Result<SealedShard, VramError> {
+        let Sealed { seal, tag, kept_tree } = sealed;
         let lease = Arc::new(Lease {
             manager: self.id,
             seal: seal.clone(),
             tag,
-            kept_tree: hashed.tree,
-            slot: Arc::clone(slot),
+            kept_tree,
+            slot: Arc::clone(&request.slot),
             audit: Arc::clone(&self.audit),
             buffer: RwLock::new(Some(buffer)),
             guards: AtomicUsize::new(0),
         });
-        // When the event cannot be kept the lease is dropped here, and with it the memory.
         self.audit.record(&Event::Sealed {
             shard_id: seal.shard_id.clone(),
-            gpu_device: slot.index,
+            gpu_device: seal.gpu_device,
             vram_bytes: seal.vram_bytes,
             digest: DigestHex::from_bytes(seal.sha256),
         })?;
         claim.fulfil(&lease);
-        Ok(seal.handle(vram_bytes, &tag, lease))
+        Ok(seal.handle(request.vram_bytes, &tag, lease))
     }
+
+    /// Gives memory back after `error`. When it cannot be overwritten, that is the graver error.
+    fn roll_back(&self, request: &Request, claim: &Claim<'_>, buffer: DeviceBuffer, error: VramError) -> VramError {
+        let vram_bytes = buffer.len();
+        match buffer.release() {
+            Ok(()) => error,
+            Err(kept) => request.slot.quarantined(&*self.audit, claim.shard_id.clone(), vram_bytes, kept),
+        }
+    }
+}
+
+/// What was signed, and the tree that the host keeps of it.
+struct Sealed {
+    seal: Seal,
+    tag: Tag,
+    kept_tree: Tree,
 }

@@ -177,3 +177,16 @@ fn a_drop_that_cannot_overwrite_does_not_panic_and_quarantines() {
     assert!(bench.events.names().contains(&"quarantined"));
     assert!(matches!(bench.manager.seal_model(MODEL, 0), Err(VramError::Stopped { .. })));
 }
+
+#[test]
+fn a_seal_that_can_neither_finish_nor_overwrite_stops_the_device() {
+    proves!("RP-005");
+    let bench = bench();
+    bench.device.inject(Fault { operation: Operation::Write, nth: 1, code: 1 });
+    bench.device.inject(Fault { operation: Operation::Overwrite, nth: 1, code: 1 });
+    assert!(matches!(bench.manager.seal_model(MODEL, 0), Err(VramError::Quarantined(_))));
+    check_on("simulated", Stream::CudaOperations, "still_allocated", 1, bench.device.live_allocations());
+    check_on("simulated", Stream::CudaOperations, "event", vec!["quarantined"], bench.events.names());
+    assert_eq!(bench.manager.used_vram(0).unwrap(), MODEL.len() as u64);
+    assert!(matches!(bench.manager.seal_model(MODEL, 0), Err(VramError::Stopped { .. })));
+}
