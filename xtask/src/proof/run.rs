@@ -177,3 +177,119 @@ fn tail(path: &Path) -> Result<String, XtaskError> {
     };
     read().map_err(XtaskError::read(path))
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use evidence::{Stream, check, proves};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Plays a test binary that lists some tests, each of which ends in another way.
+    const HARNESS: &str = r#"#!/bin/sh
+if [ "$1" = --list ]; then
+    for name in passes fails ignored exits_early is_killed hangs unknown; do echo "$name: test"; done
+    echo "bench_one: benchmark"
+    exit 0
+fi
+result() { printf '\ntest result: %s. %s; 0 measured; 6 filtered out; finished in 0.00s\n' "$1" "$2"; }
+case "$1 $2" in
+'--exact passes')
+    [ "$PROOF_SEED" = 7 ] && [ "$PROPTEST_RNG_SEED" = 7 ] && [ "$INSTA_UPDATE" = no ] && [ -n "$CARGO_MANIFEST_DIR" ] || exit 1
+    echo '{}' >"$PROOF_SPOOL"
+    result ok '1 passed; 0 failed; 0 ignored' ;;
+'--exact fails') result FAILED '0 passed; 1 failed; 0 ignored'; exit 101 ;;
+'--exact ignored') echo 'test ignored ... ignored, needs a GPU'; result ok '0 passed; 0 failed; 1 ignored' ;;
+'--exact exits_early') exit 0 ;;
+'--exact is_killed') kill -KILL $$ ;;
+'--exact hangs') sleep 60 ;;
+*) result ok '0 passed; 0 failed; 0 ignored' ;;
+esac
+"#;
+
+    struct Place(tempfile::TempDir);
+
+    impl Place {
+        fn new() -> Self {
+            let place = Self(tempfile::tempdir().unwrap());
+            for directory in ["spool", "output"] {
+                std::fs::create_dir(place.0.path().join(directory)).unwrap();
+            }
+            place
+        }
+
+        fn binary(&self, id: &str, script: &str) -> TestBinary {
+            let executable = self.0.path().join(id);
+            std::fs::write(&executable, script).unwrap();
+            std::fs::set_permissions(&executable, std::fs::Permissions::from_mode(0o755)).unwrap();
+            TestBinary { id: id.to_owned(), executable, directory: self.0.path().to_owned() }
+        }
+
+        /// Lists and runs; each result as one word and its reason, by name.
+        fn run(&self, binaries: &[TestBinary]) -> Value {
+            let (spool, output) = (self.0.path().join("spool"), self.0.path().join("output"));
+            let settings = Settings {
+                root: self.0.path(),
+                spool: &spool,
+                output: &output,
+                seed: 7,
+                timeout: Duration::from_secs(2),
+            };
+            let (tests, mut results) = list(&settings, binaries).unwrap();
+            results.extend(run(&settings, &tests, &Bar::tests(tests.len())).unwrap());
+            let word = |outcome: &Outcome| match outcome {
+                Outcome::Passed => "passed".to_owned(),
+                Outcome::Failed(reason) => format!("failed: {reason}"),
+                Outcome::NotRun(reason) => format!("not run: {reason}"),
+                Outcome::Dead(reason) => format!("dead: {reason}"),
+            };
+            results.iter().map(|result| (result.id().to_string(), json!(word(&result.outcome)))).collect()
+        }
+    }
+
+    #[test]
+    fn every_listed_test_is_accounted_for_however_its_process_ends() {
+        proves!("40§1.1");
+        let place = Place::new();
+        let observed = place.run(&[place.binary("b", HARNESS)]);
+        let expected = json!({
+            "b exits_early": "dead: exit code 0 before its summary: the process ended in mid-test",
+            "b fails": "failed: exit code 101",
+            "b hangs": "failed: timed out after 2 s",
+            "b ignored": "not run: ignored: needs a GPU",
+            "b is_killed": "failed: killed by SIGKILL",
+            "b passes": "passed",
+            "b unknown": "dead: exit code 0, but its binary ran no test of this name",
+        });
+        check(Stream::InputValidation, "each_way_to_end_is_told_apart", expected, observed);
+        assert!(
+            spool_path(place.0.path().join("spool"), "b", "passes").is_file(),
+            "the spool is where it is collected"
+        );
+    }
+
+    #[test]
+    fn a_binary_that_cannot_list_its_tests_is_a_dead_test_and_hides_no_other() {
+        proves!("40§1.1");
+        let place = Place::new();
+        let mute = place.binary("mute", "#!/bin/sh\necho 'x: test'\necho 'no libcuda' >&2\nexit 127\n");
+        let fine = "#!/bin/sh\n[ \"$1\" = --list ] && echo 'x: test' && exit 0\n\
+                    echo 'test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured'\n";
+        let observed = place.run(&[mute, place.binary("fine", fine)]);
+        let expected = json!({
+            "fine x": "passed",
+            "mute --list": "dead: the binary could not list its tests: exit code 127; no libcuda",
+        });
+        check(Stream::InputValidation, "a_binary_that_cannot_list", expected, observed);
+    }
+}
