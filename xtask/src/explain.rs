@@ -82,10 +82,33 @@ fn latest(bundles: &Path, id: &str) -> Vec<String> {
             let devices = if one.devices.is_empty() { "no device".to_owned() } else { one.devices.join(", ") };
             lines.push(format!("{} on {devices}", one.status.as_str()));
             lines.extend(one.reasons.iter().cloned());
-            lines.extend(one.evidence.iter().cloned());
+            lines.extend(ranges(&one.evidence));
         }
     }
     lines
+}
+
+/// `file:line` citations, a text for each file: `file:3-5, 9`.
+fn ranges(citations: &[String]) -> Vec<String> {
+    let mut files: BTreeMap<&str, Vec<(usize, usize)>> = BTreeMap::new();
+    let mut cited: Vec<(&str, usize)> = citations
+        .iter()
+        .filter_map(|citation| citation.rsplit_once(':').and_then(|(file, line)| Some((file, line.parse().ok()?))))
+        .collect();
+    cited.sort();
+    for (file, line) in cited {
+        let lines = files.entry(file).or_default();
+        match lines.last_mut() {
+            Some((_, last)) if last.saturating_add(1) == line => *last = line,
+            _ => lines.push((line, line)),
+        }
+    }
+    let range = |(first, last): &(usize, usize)| match first == last {
+        true => first.to_string(),
+        false => format!("{first}-{last}"),
+    };
+    let line = |lines: &[(usize, usize)]| lines.iter().map(range).collect::<Vec<_>>().join(", ");
+    files.iter().map(|(file, lines)| format!("{file}:{}", line(lines))).collect()
 }
 
 /// One cargo command for each binary.
@@ -168,6 +191,12 @@ mod tests {
         {
             assert_eq!(distance(a, b), expected, "{a} {b}");
         }
+    }
+
+    #[test]
+    fn citations_are_gathered_by_file_and_in_runs() {
+        let citations = ["b:9", "a:3", "a:10", "a:4", "a:5", "a:12"].map(str::to_owned);
+        assert_eq!(ranges(&citations), ["a:3-5, 10, 12", "b:9"]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A real model: sealed, compared with other people's digests, verified, corrupted, restored, released.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -173,20 +173,28 @@ fn compare_with_tools(
 /// The digest that a tool prints for a file: its first word, the algorithm's name stripped. None when the tool is absent.
 fn ask_tool(tool: &str, arguments: &[&str], path: &Path) -> Result<Option<String>, XtaskError> {
     let path = std::path::absolute(path).map_err(XtaskError::read(path))?;
+    let temporary = || tempfile::tempfile().map_err(XtaskError::write(&std::env::temp_dir()));
+    let (mut stdout, mut stderr) = (temporary()?, temporary()?);
+    let attach = |file: &File| file.try_clone().map_err(XtaskError::write(&std::env::temp_dir()));
     let mut command = Command::new(tool);
-    command.args(arguments).arg(path).stdin(Stdio::null());
-    match command.output() {
-        Ok(output) if output.status.success() => {
-            let text = String::from_utf8_lossy(&output.stdout);
-            let word = text.split_whitespace().next().unwrap_or_default();
-            // sha256sum marks an escaped file name with a backslash before the digest.
-            Ok(Some(word.trim_start_matches('\\').trim_start_matches("sha256:").to_owned()))
-        }
-        // What it printed instead of a digest must not match.
-        Ok(output) => Ok(Some(format!("{tool} failed: {}", String::from_utf8_lossy(&output.stderr).trim()))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(XtaskError::Start { program: tool.to_owned(), source }),
+    command.args(arguments).arg(path).stdin(Stdio::null()).stdout(attach(&stdout)?).stderr(attach(&stderr)?);
+    let ended = match process::run(&mut command, None) {
+        Err(XtaskError::Start { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
+        ended => ended?,
+    };
+    let read = |file: &mut File| {
+        let mut text = String::new();
+        file.rewind().and_then(|()| file.read_to_string(&mut text)).map_err(XtaskError::read(&std::env::temp_dir()))?;
+        Ok::<_, XtaskError>(text)
+    };
+    if !ended.is_success() {
+        // What stands here instead of a digest matches none, so the record does not hold.
+        return Ok(Some(format!("{tool}: {ended}: {}", read(&mut stderr)?.trim())));
     }
+    let text = read(&mut stdout)?;
+    let word = text.split_whitespace().next().unwrap_or_default();
+    // sha256sum marks an escaped file name with a backslash before the digest.
+    Ok(Some(word.trim_start_matches('\\').trim_start_matches("sha256:").to_owned()))
 }
 
 /// Verifies; flips one bit of device memory, of a position that follows from the seed; restores it.
