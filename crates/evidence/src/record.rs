@@ -102,8 +102,8 @@ impl Record {
         self
     }
 
-    /// Adds a requirement that this record is evidence for. A record without any inherits all
-    /// that the process has claimed.
+    /// Adds a requirement that this record is evidence for. A record without any gets all that
+    /// the process has claimed when it is emitted.
     #[must_use]
     pub fn requirement(mut self, id: &str) -> Self {
         self.requirements.push(id.to_owned());
@@ -147,19 +147,23 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// Writes to this process's spool, if it has one. Returns whether the observation holds.
+    /// Writes to this process's spool, if it has one; a record without a requirement gets all that the process has
+    /// claimed. Returns whether the observation holds.
     ///
     /// # Panics
     ///
     /// When the spool cannot be written: evidence is never lost in silence.
-    pub fn emit(self) -> bool {
+    pub fn emit(mut self) -> bool {
+        if self.record.requirements.is_empty() {
+            self.record.requirements = claimed();
+        }
         match Spool::from_env() {
             Some(spool) => self.write_to(&spool),
             None => self.observation.holds(),
         }
     }
 
-    /// Writes to `spool`. Returns whether the observation holds.
+    /// Writes to `spool`, as it is. Returns whether the observation holds.
     ///
     /// # Panics
     ///
@@ -177,12 +181,11 @@ impl Recorded {
     }
 
     fn into_line(self) -> Line {
-        let requirements = if self.record.requirements.is_empty() { claimed() } else { self.record.requirements };
         Line {
             kind: "record",
             stream: self.record.stream,
             operation: self.record.operation,
-            requirements,
+            requirements: self.record.requirements,
             device: self.record.device,
             // RFC 3339 formatting fails for years past 9999 only; a line without a timestamp is
             // refused by the collector.
