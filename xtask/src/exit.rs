@@ -69,3 +69,27 @@ impl From<Exit> for ExitCode {
         ExitCode::from(exit.code())
     }
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_has_this_table_and_no_other() {
+        let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+        let readme = std::fs::read_to_string(readme).unwrap();
+        let section = readme.split("## Exit codes").nth(1).unwrap();
+        let rows = section.lines().skip_while(|line| !line.starts_with("| --- ")).skip(1);
+        let rows: Vec<&str> = rows.take_while(|line| line.starts_with('|')).collect();
+        let expected = Exit::TABLE.map(|(exit, meaning)| format!("| {} | {meaning} |", exit.code()));
+        assert_eq!(rows, expected);
+    }
+}

@@ -94,10 +94,15 @@ pub(crate) fn run(device: &Chosen, spool: &Path, seed: u64, models: &[Model]) ->
     Ok(Live { ran, models: files, notes })
 }
 
-/// Runs `work`; a panic in it becomes an error that names it.
+/// Runs `work`; a panic in it becomes an error that says what it said.
 fn guarded<R>(name: &str, work: impl FnOnce() -> R) -> Result<R, XtaskError> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|_| {
-        XtaskError::Input(format!("the live operation {name} died, see the message above: no bundle was written"))
+    catch_unwind(AssertUnwindSafe(work)).map_err(|payload| {
+        let message = payload
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| payload.downcast_ref::<&str>().copied())
+            .unwrap_or("it panicked");
+        XtaskError::Input(format!("the live operation {name} died, so no bundle was written: {message}"))
     })
 }
 
@@ -165,5 +170,89 @@ fn refusal(error: &VramError) -> String {
         VramError::Stopped { .. } => "refused: stopped".to_owned(),
         VramError::Released { .. } => "refused: released".to_owned(),
         other => format!("refused: {other}"),
+    }
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use evidence::{check_on, proves};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::cli::DeviceChoice;
+
+    /// Every line of every spool of a run, without what differs from run to run.
+    fn lines(spool: &Path) -> Vec<Value> {
+        let mut files: Vec<PathBuf> =
+            std::fs::read_dir(spool.join(LIVE)).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        let text: String = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
+        let mut lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        for line in &mut lines {
+            let line = line.as_object_mut().unwrap();
+            line.remove("timestamp");
+            line.remove("timings");
+        }
+        lines
+    }
+
+    fn live(directory: &Path) -> (Live, Vec<Value>) {
+        let chosen = crate::device::choose(DeviceChoice::Simulated, &crate::device::find()).unwrap();
+        let model = directory.join("model.bin");
+        std::fs::write(&model, bytes::Generator::new(3).bytes(9000)).unwrap();
+        let spool = directory.join("spool");
+        let live = run(&chosen, &spool, 42, &[Model::open(&model).unwrap()]).unwrap();
+        (live, lines(&spool))
+    }
+
+    #[test]
+    fn on_the_simulated_device_every_live_record_holds_and_names_its_class() {
+        proves!("40§1.5");
+        let dir = tempfile::tempdir().unwrap();
+        let (live, lines) = live(dir.path());
+        let broken: Vec<&String> = live.ran.iter().flat_map(|ran| &ran.broken).collect();
+        let devices: BTreeSet<&str> = lines.iter().map(|line| line["device"].as_str().unwrap()).collect();
+        let streams: BTreeSet<&str> = lines.iter().map(|line| line["stream"].as_str().unwrap()).collect();
+        let policy = lines.iter().find(|line| line["operation"] == "vram_only_policy").unwrap();
+        check_on(
+            "simulated",
+            Stream::PolicyEnforcement,
+            "live_operations_are_marked_as_simulated",
+            json!({"broken": [], "devices": ["simulated"], "streams": 6, "policy": ["simulated"], "vram_only": false}),
+            json!({
+                "broken": broken,
+                "devices": devices,
+                "streams": streams.len(),
+                "policy": policy["observed"]["outcomes"],
+                "vram_only": policy["observed"]["is_vram_only"],
+            }),
+        );
+    }
+
+    #[test]
+    fn two_runs_of_one_seed_write_the_same_records() {
+        let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        assert_eq!(live(first.path()).1, live(second.path()).1);
+    }
+
+    #[test]
+    fn a_spool_that_cannot_be_written_ends_the_run_with_one_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let chosen = crate::device::choose(DeviceChoice::Simulated, &crate::device::find()).unwrap();
+        let taken = spool_path(dir.path(), LIVE, "seal_operation");
+        std::fs::create_dir_all(&taken).unwrap();
+        let error = run(&chosen, dir.path(), 42, &[]).err().unwrap();
+        assert!(error.line().contains("crypto_validation died"), "{}", error.line());
+        assert!(error.line().contains("seal_operation.ndjson"), "{}", error.line());
     }
 }

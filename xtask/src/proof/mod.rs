@@ -63,7 +63,12 @@ pub(crate) fn run(args: &ProofArgs) -> Result<Exit, XtaskError> {
     let scratch = tempfile::tempdir().map_err(XtaskError::write(&std::env::temp_dir()))?;
     let suite = Suite::run(args, &root, &workspace, scratch.path())?;
     step("running the live operations");
-    let live = live::run(&device, &suite.spool, args.seed, &models)?;
+    // A panic there comes back as an error of one line; a backtrace above it would bury it.
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let live = live::run(&device, &suite.spool, args.seed, &models);
+    std::panic::set_hook(hook);
+    let live = live?;
     live.notes.iter().for_each(|text| note(text));
 
     step("writing the bundle");

@@ -243,7 +243,7 @@ esac
                 spool: &spool,
                 output: &output,
                 seed: 7,
-                timeout: Duration::from_secs(2),
+                timeout: Duration::from_secs(4),
             };
             let (tests, mut results) = list(&settings, binaries).unwrap();
             results.extend(run(&settings, &tests, &Bar::tests(tests.len())).unwrap());
@@ -265,7 +265,7 @@ esac
         let expected = json!({
             "b exits_early": "dead: exit code 0 before its summary: the process ended in mid-test",
             "b fails": "failed: exit code 101",
-            "b hangs": "failed: timed out after 2 s",
+            "b hangs": "failed: timed out after 4 s",
             "b ignored": "not run: ignored: needs a GPU",
             "b is_killed": "failed: killed by SIGKILL",
             "b passes": "passed",
