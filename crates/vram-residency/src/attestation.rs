@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use validation::{DigestHex, ShardId, TensorParallel};
 
 use crate::VramError;
-use crate::shard::Seal;
+use crate::sealed::Seal;
 
 /// Separates attestations from every other message under the seal key.
 const DOMAIN: &str = "vram-residency/attestation/v1";

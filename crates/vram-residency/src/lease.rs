@@ -10,7 +10,7 @@ use seal::Tag;
 
 use crate::VramError;
 use crate::device_slot::DeviceSlot;
-use crate::shard::Seal;
+use crate::sealed::Seal;
 
 /// Device memory of one sealed shard. It keeps the device, its ledger and the audit sink alive, so that the memory is
 /// overwritten and freed even when the manager is gone.

@@ -38,6 +38,7 @@ mod lease;
 mod manager;
 mod registry;
 mod residency;
+mod sealed;
 mod sealing;
 mod shard;
 #[cfg(feature = "test-hooks")]

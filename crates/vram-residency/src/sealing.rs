@@ -18,7 +18,8 @@ use crate::device_slot::{DeviceSlot, broken_rules};
 use crate::lease::Lease;
 use crate::manager::{Core, VramManager};
 use crate::registry::Claim;
-use crate::shard::{Seal, SealedShard};
+use crate::sealed::Seal;
+use crate::shard::SealedShard;
 use crate::{SealOptions, VramError};
 
 /// How much of the input is held in host memory at a time, in bytes. The buffer is zeroised after use.
@@ -278,25 +279,25 @@ impl Core {
         buffer: DeviceBuffer,
         sealed: Sealed,
     ) -> Result<SealedShard, VramError> {
-        let Sealed { seal, tag, kept_tree } = sealed;
+        let event = Event::Sealed {
+            shard_id: sealed.seal.shard_id.clone(),
+            gpu_device: sealed.seal.gpu_device,
+            vram_bytes: sealed.seal.vram_bytes,
+            digest: DigestHex::from_bytes(sealed.seal.sha256),
+        };
         let lease = Arc::new(Lease {
             manager: self.id,
-            seal: seal.clone(),
-            tag,
-            kept_tree,
+            seal: sealed.seal,
+            tag: sealed.tag,
+            kept_tree: sealed.kept_tree,
             slot: Arc::clone(&request.slot),
             audit: Arc::clone(&self.audit),
             buffer: RwLock::new(Some(buffer)),
             guards: AtomicUsize::new(0),
         });
-        self.audit.record(&Event::Sealed {
-            shard_id: seal.shard_id.clone(),
-            gpu_device: seal.gpu_device,
-            vram_bytes: seal.vram_bytes,
-            digest: DigestHex::from_bytes(seal.sha256),
-        })?;
+        self.audit.record(&event)?;
         claim.fulfil(&lease);
-        Ok(seal.handle(request.vram_bytes, &tag, lease))
+        Ok(SealedShard::new(request.vram_bytes, lease))
     }
 
     /// Gives memory back after `error`. When it cannot be overwritten, that is the graver error.

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use content_digest::{Sha256Digest, TreeDigest};
-use facts::DeviceUuid;
-use seal::{SealedFields, Tag};
+use seal::Tag;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use validation::{DigestHex, ShardId, TensorParallel};
 
 use crate::lease::Lease;
+use crate::sealed::Seal;
 
 /// A shard that was sealed in device memory.
 ///
@@ -50,6 +49,37 @@ impl SealedShard {
     #[must_use]
     pub const fn signature(&self) -> Option<&Signature> {
         self.signature.as_ref()
+    }
+
+    /// The first handle of a shard that was just sealed.
+    pub(crate) fn new(vram_bytes: usize, lease: Arc<Lease>) -> Self {
+        let seal = &lease.seal;
+        Self {
+            shard_id: seal.shard_id.as_str().to_owned(),
+            vram_bytes,
+            gpu_device: seal.gpu_device,
+            digest: DigestHex::from_bytes(seal.sha256).as_str().to_owned(),
+            tree_digest: DigestHex::from_bytes(seal.tree_digest).as_str().to_owned(),
+            device_uuid: seal.device_uuid.to_string(),
+            tensor_parallel: seal.tensor_parallel,
+            sealed_at: seal.sealed_at,
+            signature: Some(Signature::from_tag(&lease.tag)),
+            lease: Some(lease),
+        }
+    }
+
+    /// What the handle says was sealed; none when a field is malformed, which anyone may have made it.
+    pub(crate) fn parse(&self) -> Option<Seal> {
+        Some(Seal {
+            shard_id: ShardId::parse(&self.shard_id).ok()?,
+            vram_bytes: u64::try_from(self.vram_bytes).ok()?,
+            gpu_device: self.gpu_device,
+            sha256: DigestHex::parse(&self.digest).ok()?.to_bytes(),
+            tree_digest: DigestHex::parse(&self.tree_digest).ok()?.to_bytes(),
+            device_uuid: self.device_uuid.parse().ok()?,
+            sealed_at: self.sealed_at,
+            tensor_parallel: self.tensor_parallel,
+        })
     }
 }
 
@@ -98,63 +128,5 @@ impl Signature {
 impl std::fmt::Debug for Signature {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Signature({})", self.0.as_str())
-    }
-}
-
-/// The fields of a handle after parsing: what the seal covers.
-#[derive(Clone, Debug)]
-pub(crate) struct Seal {
-    pub(crate) shard_id: ShardId,
-    pub(crate) vram_bytes: u64,
-    pub(crate) gpu_device: u32,
-    pub(crate) sha256: [u8; 32],
-    pub(crate) tree_digest: [u8; 32],
-    pub(crate) device_uuid: DeviceUuid,
-    pub(crate) sealed_at: OffsetDateTime,
-    pub(crate) tensor_parallel: TensorParallel,
-}
-
-impl Seal {
-    /// Parses a handle's public fields, which anyone may have edited.
-    pub(crate) fn parse(shard: &SealedShard) -> Option<Self> {
-        Some(Self {
-            shard_id: ShardId::parse(&shard.shard_id).ok()?,
-            vram_bytes: u64::try_from(shard.vram_bytes).ok()?,
-            gpu_device: shard.gpu_device,
-            sha256: DigestHex::parse(&shard.digest).ok()?.to_bytes(),
-            tree_digest: DigestHex::parse(&shard.tree_digest).ok()?.to_bytes(),
-            device_uuid: shard.device_uuid.parse().ok()?,
-            sealed_at: shard.sealed_at,
-            tensor_parallel: shard.tensor_parallel,
-        })
-    }
-
-    pub(crate) fn fields(&self) -> SealedFields<'_> {
-        SealedFields {
-            shard_id: &self.shard_id,
-            vram_bytes: self.vram_bytes,
-            gpu_device: self.gpu_device,
-            sha256: &self.sha256,
-            tree_digest: &self.tree_digest,
-            device_uuid: self.device_uuid.as_bytes(),
-            sealed_at_unix_nanos: self.sealed_at.unix_timestamp_nanos(),
-            tensor_parallel: self.tensor_parallel,
-        }
-    }
-
-    /// The handle that says what this seal covers.
-    pub(crate) fn handle(&self, vram_bytes: usize, tag: &Tag, lease: Arc<Lease>) -> SealedShard {
-        SealedShard {
-            shard_id: self.shard_id.as_str().to_owned(),
-            vram_bytes,
-            gpu_device: self.gpu_device,
-            digest: Sha256Digest::from_bytes(self.sha256).to_hex(),
-            tree_digest: TreeDigest::from_bytes(self.tree_digest).to_hex(),
-            device_uuid: self.device_uuid.to_string(),
-            tensor_parallel: self.tensor_parallel,
-            sealed_at: self.sealed_at,
-            signature: Some(Signature::from_tag(tag)),
-            lease: Some(lease),
-        }
     }
 }

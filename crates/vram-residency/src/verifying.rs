@@ -10,7 +10,7 @@ use crate::VramError;
 use crate::guard::ExecuteGuard;
 use crate::lease::Lease;
 use crate::manager::{Core, VramManager};
-use crate::shard::{Seal, SealedShard};
+use crate::shard::SealedShard;
 
 impl VramManager {
     /// Verifies a shard where it lies: the handle's fields and signature, the device's UUID, the policy facts of its
@@ -74,7 +74,7 @@ impl Core {
         let forged = |reason| VramError::SealForged { shard_id: shard.shard_id.clone(), reason };
         let signature =
             shard.signature.as_ref().ok_or_else(|| VramError::NotSealed { shard_id: shard.shard_id.clone() })?;
-        let seal = Seal::parse(shard).ok_or_else(|| forged("a field of its handle is malformed"))?;
+        let seal = shard.parse().ok_or_else(|| forged("a field of its handle is malformed"))?;
         let tag = signature.tag();
         self.key
             .verify(&seal.fields(), &tag)
