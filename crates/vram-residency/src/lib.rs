@@ -24,6 +24,27 @@
 //! attestation carries it, and [`VramManager::is_vram_only`] is false on it. Production workers start with
 //! [`VramManager::require_gpu`], which refuses without a GPU.
 //!
+//! # Odd cases
+//!
+//! | case | what happens |
+//! | --- | --- |
+//! | sealing under an id in use | [`VramError::ShardIdInUse`]; the live shard stays as it is |
+//! | input shorter, longer or unlike its expected digest | [`VramError::InputTooShort`], [`VramError::InputTooLong`], [`VramError::DigestNotExpected`]; nothing stays in device memory |
+//! | a shard for another tensor-parallel rank | [`VramError::WrongTensorParallel`] before memory is taken |
+//! | an edited handle, a forged or zeroed signature | [`VramError::SealForged`] |
+//! | a removed signature | [`VramError::NotSealed`] |
+//! | an older handle of an id that was sealed again | [`VramError::SealForged`] |
+//! | a deserialised handle | works while another handle keeps the memory, then [`VramError::UnknownShard`] |
+//! | a shard of another manager | [`VramError::ForeignShard`], also under the same token |
+//! | verification or a second release after release | [`VramError::Released`] |
+//! | release while a guard lives | [`VramError::InUse`]; nothing is released |
+//! | every handle dropped while a guard lives | the guard keeps the memory until it is dropped |
+//! | a handle dropped after its manager | its memory is overwritten and freed all the same |
+//! | memory that cannot be overwritten or freed | [`VramError::Quarantined`], a critical event, the device is stopped |
+//! | a broken policy rule | [`VramError::PolicyViolated`], a critical event, the manager is stopped |
+//! | any call on a stopped manager | [`VramError::Stopped`] with the cause; `release` and `used_vram` still work |
+//! | an event that cannot be kept | [`VramError::Audit`]; sealing is rolled back, nothing is lent, released memory stays released |
+//!
 //! # What is not claimed
 //! A window remains between verification and the end of the execution; a process killed by SIGKILL leaves its device
 //! memory to the driver; root on the host can subvert all of it. The project's SECURITY document has the whole list.
