@@ -54,7 +54,7 @@ pub(crate) struct ProofArgs {
     /// The device to use: auto, simulated, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub(crate) device: DeviceChoice,
-    /// Where bundles go; the bundle becomes DIR/<type>/<run id> [default: proof_bundles]
+    /// Where bundles go; the bundle becomes DIR/TYPE/RUN_ID [default: proof_bundles]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// The folder that the bundle is filed under; names the folder only, the whole suite runs

@@ -1,5 +1,6 @@
 //! A real model: sealed, compared with other people's digests, verified, corrupted, restored, released.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::Path;
@@ -41,6 +42,12 @@ pub(super) fn run(context: &Context<'_>, model: &Model, notes: &mut Vec<String>)
 
     record_header(context, model);
     let independent = digest_of(model)?;
+    let mut tools = BTreeMap::new();
+    for (tool, arguments, _) in TOOLS {
+        tools.insert(tool, ask_tool(tool, arguments, &model.path)?);
+    }
+    let present = |answer: &Option<String>| if answer.is_some() { "asked" } else { "not installed" };
+    let asked: BTreeMap<&str, &str> = tools.iter().map(|(tool, answer)| (*tool, present(answer))).collect();
     context.emit(CryptoValidation, "model_seal", |record| {
         record
             .field("model", &model.name)
@@ -53,6 +60,7 @@ pub(super) fn run(context: &Context<'_>, model: &Model, notes: &mut Vec<String>)
             .field("digest_algorithm", "SHA-256")
             .field("signature_present", shard.signature().is_some())
             .field("signature_algorithm", "HMAC-SHA256")
+            .field("compared_with", &asked)
             .field(
                 "explanation",
                 "the digest of the seal is that of the file, read again and hashed apart from sealing",
@@ -62,7 +70,7 @@ pub(super) fn run(context: &Context<'_>, model: &Model, notes: &mut Vec<String>)
                 json!({"digest": shard.digest, "vram_bytes": shard.vram_bytes}),
             )
     });
-    compare_with_tools(context, model, &shard, notes)?;
+    compare_with_tools(context, model, &shard, &tools, notes);
     verify_and_corrupt(context, &manager, model, &shard)?;
     release(context, &manager, model, &shard, gpu)?;
 
@@ -150,11 +158,12 @@ fn compare_with_tools(
     context: &Context<'_>,
     model: &Model,
     shard: &SealedShard,
+    answers: &BTreeMap<&str, Option<String>>,
     notes: &mut Vec<String>,
-) -> Result<(), XtaskError> {
-    for (tool, arguments, which) in TOOLS {
+) {
+    for (tool, _, which) in TOOLS {
         let ours = if which == "digest" { &shard.digest } else { &shard.tree_digest };
-        match ask_tool(tool, arguments, &model.path)? {
+        match answers.get(tool).and_then(Option::as_ref) {
             Some(theirs) => context.emit(CryptoValidation, &format!("model_{which}_by_{tool}"), |record| {
                 record
                     .field("model", &model.name)
@@ -163,11 +172,10 @@ fn compare_with_tools(
                     .observe(json!({which: theirs}), json!({which: ours}))
             }),
             None => {
-                notes.push(format!("{tool} is not installed: the {which} of {} was not compared with it", model.name))
+                notes.push(format!("{tool} is not installed: the {which} of {} was not compared with it", model.name));
             }
         }
     }
-    Ok(())
 }
 
 /// The digest that a tool prints for a file: its first word, the algorithm's name stripped. None when the tool is absent.

@@ -74,8 +74,7 @@ pub(crate) fn run(args: &ProofArgs) -> Result<Exit, XtaskError> {
     step("writing the bundle");
     process::check_interrupted()?;
     let plan = Plan { args, root: &root, commit, device: &device, specifications, map: &map };
-    let exit = plan.finish(bundle, suite, &live, started)?;
-    Ok(exit)
+    plan.finish(bundle, suite, &live, started)
 }
 
 fn test_type(bundle_type: BundleType) -> TestType {

@@ -63,7 +63,7 @@ impl Case {
         let case = Self { directory: tempfile::tempdir().unwrap() };
         let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
         let fixture = xtask.join("tests/fixture");
-        for file in ["Cargo.toml", ".gitignore", "src/lib.rs", "tests/doubling.rs", "specs/20_fixture.md"] {
+        for file in ["Cargo.toml", ".gitignore", "build.rs", "src/lib.rs", "tests/doubling.rs", "specs/20_fixture.md"] {
             let to = case.path(file);
             std::fs::create_dir_all(to.parent().unwrap()).unwrap();
             std::fs::copy(fixture.join(file), to).unwrap();
