@@ -14,18 +14,17 @@ const SET_BY_CARGO: [&str; 5] =
 /// The same, by prefix.
 const SET_BY_CARGO_PREFIXES: [&str; 3] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_EXE_"];
 
-/// Variables of the proof and of the test harness that must not come from the user's shell.
-const OURS: [&str; 5] = ["PROOF_SPOOL", "PROOF_SEED", "RUST_TEST_THREADS", "RUST_TEST_NOCAPTURE", "RUST_TEST_SHUFFLE"];
+/// Variables of the proof and of what judges the tests, by prefix. They must not come from the user's shell:
+/// `INSTA_FORCE_PASS=1` or `PROPTEST_CASES=0` turns assertions off.
+const OURS: [&str; 4] = ["INSTA_", "PROOF_", "PROPTEST_", "RUST_TEST_"];
 
-/// Whether a variable describes xtask rather than the user's wishes.
+/// Whether a variable describes xtask or decides over the tests, rather than being the user's wish.
 fn is_leaked(name: &OsStr) -> bool {
     let Some(name) = name.to_str() else { return false };
-    SET_BY_CARGO.contains(&name)
-        || OURS.contains(&name)
-        || SET_BY_CARGO_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    SET_BY_CARGO.contains(&name) || SET_BY_CARGO_PREFIXES.iter().chain(&OURS).any(|prefix| name.starts_with(prefix))
 }
 
-/// Removes from `command` what this process inherited from cargo.
+/// Removes from `command` what this process inherited and must not pass on.
 pub(crate) fn scrub(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         if is_leaked(&name) {
@@ -62,6 +61,16 @@ mod tests {
         }
         for leaked in ["CARGO_BIN_NAME", "CARGO_CRATE_NAME", "CARGO_BIN_EXE_xtask", "OUT_DIR", "PROOF_SPOOL"] {
             assert!(is_leaked(OsStr::new(leaked)), "{leaked}");
+        }
+    }
+
+    #[test]
+    fn what_could_turn_assertions_off_is_not_passed_on() {
+        for off in ["INSTA_FORCE_PASS", "INSTA_UPDATE", "PROPTEST_CASES", "PROPTEST_MAX_SHRINK_ITERS"] {
+            assert!(is_leaked(OsStr::new(off)), "{off}");
+        }
+        for off in ["RUST_TEST_THREADS", "RUST_TEST_NOCAPTURE", "PROOF_SEED", "PROOF_BUNDLES"] {
+            assert!(is_leaked(OsStr::new(off)), "{off}");
         }
     }
 

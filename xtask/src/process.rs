@@ -1,4 +1,5 @@
-//! Child processes: each in a process group of its own, with a timeout, stopped when the user interrupts.
+//! Child processes: each in a process group of its own, with a timeout, stopped when the user interrupts. What a child
+//! started ends with it.
 
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus};
@@ -6,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use crate::error::XtaskError;
@@ -73,7 +75,7 @@ impl From<ExitStatus> for Ended {
 }
 
 /// Runs `command` in its own process group and waits for it. A child that outlives `timeout`, or the user's patience, is
-/// killed with everything it started.
+/// killed. However it ends, everything of its group that it left behind is killed: nothing writes after its test.
 ///
 /// # Errors
 /// [`XtaskError::Start`] when the program cannot be started, [`XtaskError::Interrupted`] when the user asked to stop.
@@ -85,15 +87,15 @@ pub(crate) fn run(command: &mut Command, timeout: Option<Duration>) -> Result<En
     let started = Instant::now();
     let mut nap = Duration::from_millis(1);
     loop {
-        if let Some(status) = child.try_wait().map_err(start_error)? {
-            return Ok(status.into());
+        if has_ended(&child).map_err(start_error)? {
+            return kill_group(&mut child).map(Ended::from).map_err(start_error);
         }
         if interrupted() {
-            kill_group(&mut child);
+            let _ = kill_group(&mut child);
             return Err(XtaskError::Interrupted);
         }
         if let Some(limit) = timeout.filter(|limit| started.elapsed() >= *limit) {
-            kill_group(&mut child);
+            let _ = kill_group(&mut child);
             return Ok(Ended::TimedOut(limit));
         }
         std::thread::sleep(nap);
@@ -101,13 +103,21 @@ pub(crate) fn run(command: &mut Command, timeout: Option<Duration>) -> Result<En
     }
 }
 
-/// Kills the child and every process of its group, and reaps the child.
-fn kill_group(child: &mut Child) {
-    // Not reaped yet, so the id is still the child's. A group that is already gone needs no killing.
-    if let Ok(pid) = i32::try_from(child.id()) {
-        let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
-    }
-    let _ = child.wait();
+fn pid(child: &Child) -> std::io::Result<Pid> {
+    i32::try_from(child.id()).map(Pid::from_raw).map_err(std::io::Error::other)
+}
+
+/// Whether the child has ended. It is not reaped, so that its id stays that of its group.
+fn has_ended(child: &Child) -> std::io::Result<bool> {
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    Ok(waitid(Id::Pid(pid(child)?), flags)? != WaitStatus::StillAlive)
+}
+
+/// Kills every process of the child's group, the child as well where it lives, and reaps the child.
+fn kill_group(child: &mut Child) -> std::io::Result<ExitStatus> {
+    // Not reaped yet, so the id is still the child's. A group without living members needs no killing.
+    let _ = killpg(pid(child)?, Signal::SIGKILL);
+    child.wait()
 }
 
 #[cfg(test)]
@@ -140,6 +150,19 @@ mod tests {
         assert!(missing.to_string().contains("no-such-program-here"), "{missing}");
     }
 
+    /// Asserts that the process whose id is in `file` ends.
+    fn ends(file: &Path) {
+        let pid = std::fs::read_to_string(file).unwrap();
+        let status = Path::new("/proc").join(pid.trim()).join("status");
+        // Killed, it may be a zombie until its new parent looks at it.
+        let alive = || std::fs::read_to_string(&status).is_ok_and(|text| !text.contains("State:\tZ"));
+        let started = Instant::now();
+        while alive() {
+            assert!(started.elapsed() < Duration::from_secs(10), "the grandchild went on after the child");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     #[test]
     fn a_timeout_kills_the_grandchildren_too() {
         let dir = tempfile::tempdir().unwrap();
@@ -147,14 +170,15 @@ mod tests {
         let script = format!("sleep 600 & echo $! >{}; wait", file.display());
         let limit = Duration::from_secs(1);
         assert_eq!(run(&mut shell(&script), Some(limit)).unwrap(), Ended::TimedOut(limit));
-        let pid = std::fs::read_to_string(file).unwrap();
-        let status = Path::new("/proc").join(pid.trim()).join("status");
-        // Killed, it may be a zombie until its new parent looks at it.
-        let alive = || std::fs::read_to_string(&status).is_ok_and(|text| !text.contains("State:\tZ"));
-        let started = Instant::now();
-        while alive() {
-            assert!(started.elapsed() < Duration::from_secs(10), "the grandchild went on after the timeout");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        ends(&file);
+    }
+
+    #[test]
+    fn a_child_that_ends_takes_what_it_left_behind_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("pid");
+        let script = format!("sleep 600 & echo $! >{}; exit 7", file.display());
+        assert_eq!(run(&mut shell(&script), None).unwrap(), Ended::Code(7));
+        ends(&file);
     }
 }

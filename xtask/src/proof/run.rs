@@ -41,7 +41,8 @@ pub(crate) struct Listed<'a> {
     name: String,
 }
 
-/// Asks every binary for its tests. A binary that cannot say is a dead test named `--list`.
+/// Asks every binary for its tests. A binary that cannot say is a dead test named `--list`. One that lists none is run as
+/// it is: it may have a `main` of its own, and that is a test as well.
 pub(crate) fn list<'a>(
     settings: &Settings<'_>,
     binaries: &'a [TestBinary],
@@ -60,11 +61,29 @@ pub(crate) fn list<'a>(
             let reason = format!("the binary could not list its tests: {ended}; {}", last_line(&stderr));
             dead.push(TestResult::new(&binary.id, "--list", Outcome::Dead(reason), started.elapsed()));
             names.clear();
+        } else if names.is_empty() {
+            dead.extend(run_whole(settings, binary, number)?);
         }
         names.sort();
         tests.extend(names.into_iter().map(|name| Listed { binary, name }));
     }
     Ok((tests, dead))
+}
+
+/// Runs a binary that lists no test. It is a dead test unless it says that nothing failed, as a harness without tests does.
+fn run_whole(settings: &Settings<'_>, binary: &TestBinary, number: usize) -> Result<Option<TestResult>, XtaskError> {
+    let started = Instant::now();
+    let files = Output::create(settings.output, &format!("whole-{number}"))?;
+    let ended = process::run(files.attach(&mut command(settings, binary))?, Some(settings.timeout))?;
+    let (stdout, stderr) = files.read()?;
+    let verdict = match (ended.is_success(), verdict::Summary::at_the_end(&stdout)) {
+        (true, Some(verdict::Summary { failed: 0, .. })) => return Ok(None),
+        (true, Some(summary)) => format!("{} failed", summary.failed),
+        (true, None) => "it printed no summary".to_owned(),
+        (false, _) => last_line(&stderr).to_owned(),
+    };
+    let reason = format!("the binary lists no test, and run as a whole: {ended}; {verdict}");
+    Ok(Some(TestResult::new(&binary.id, "main", Outcome::Dead(reason), started.elapsed())))
 }
 
 /// Runs every test and returns what was observed, in the order of `tests`. Ignored tests are started too: their harness
@@ -136,6 +155,8 @@ fn command(settings: &Settings<'_>, binary: &TestBinary) -> Command {
         .env("PROPTEST_RNG_SEED", settings.seed.to_string())
         .env("INSTA_WORKSPACE_ROOT", settings.root)
         .env("INSTA_UPDATE", "no")
+        // More than one, for then the harness prints a test's line whole, at its end.
+        .env("RUST_TEST_THREADS", "2")
         .env("RUST_BACKTRACE", "0");
     command
 }
@@ -207,6 +228,7 @@ case "$1 $2" in
 '--exact passes')
     [ "$PROOF_SEED" = 7 ] && [ "$PROPTEST_RNG_SEED" = 7 ] && [ "$INSTA_UPDATE" = no ] && [ -n "$CARGO_MANIFEST_DIR" ] || exit 1
     echo '{}' >"$PROOF_SPOOL"
+    printf '\nrunning 1 test\ntest passes ... ok\n'
     result ok '1 passed; 0 failed; 0 ignored' ;;
 '--exact fails') result FAILED '0 passed; 1 failed; 0 ignored'; exit 101 ;;
 '--exact ignored') echo 'test ignored ... ignored, needs a GPU'; result ok '0 passed; 0 failed; 1 ignored' ;;
@@ -284,6 +306,7 @@ esac
         let place = Place::new();
         let mute = place.binary("mute", "#!/bin/sh\necho 'x: test'\necho 'no libcuda' >&2\nexit 127\n");
         let fine = "#!/bin/sh\n[ \"$1\" = --list ] && echo 'x: test' && exit 0\n\
+                    printf 'running 1 test\\ntest x ... ok\\n'\n\
                     echo 'test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured'\n";
         let observed = place.run(&[mute, place.binary("fine", fine)]);
         let expected = json!({
@@ -291,5 +314,25 @@ esac
             "mute --list": "dead: the binary could not list its tests: exit code 127; no libcuda",
         });
         check(Stream::InputValidation, "a_binary_that_cannot_list", expected, observed);
+    }
+
+    #[test]
+    fn a_binary_that_lists_no_test_is_run_and_dead_unless_it_says_that_nothing_failed() {
+        proves!("40§1.1");
+        let place = Place::new();
+        let binary = |id: &str, body: &str| place.binary(id, &format!("#!/bin/sh\n[ \"$1\" = --list ] || {body}\n"));
+        let summary = "echo 'test result: ok. 0 passed; 0 failed; 0 ignored; 0 measured'";
+        let observed = place.run(&[
+            binary("empty", summary),
+            binary("mute", "true"),
+            binary("fails", "{ echo 'it is broken' >&2; exit 101; }"),
+            binary("counts", &summary.replace("0 failed", "2 failed")),
+        ]);
+        let expected = json!({
+            "counts main": "dead: the binary lists no test, and run as a whole: exit code 0; 2 failed",
+            "fails main": "dead: the binary lists no test, and run as a whole: exit code 101; it is broken",
+            "mute main": "dead: the binary lists no test, and run as a whole: exit code 0; it printed no summary",
+        });
+        check(Stream::InputValidation, "a_binary_that_lists_no_test", expected, observed);
     }
 }

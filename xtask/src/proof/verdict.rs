@@ -27,7 +27,7 @@ impl Summary {
     }
 
     /// The summary of a process that ran to its end: the last line of its output, nowhere else.
-    fn at_the_end(output: &str) -> Option<Self> {
+    pub(crate) fn at_the_end(output: &str) -> Option<Self> {
         output.lines().rev().find(|line| !line.trim().is_empty()).and_then(Self::parse)
     }
 }
@@ -42,6 +42,9 @@ pub(crate) fn judge(name: &str, ended: Ended, stdout: &str, stderr: &str) -> Out
         });
     }
     match Summary::at_the_end(stdout) {
+        Some(Summary { passed: 1, failed: 0, ignored: 0 }) if !says_ok(name, stdout) => {
+            Outcome::Dead(format!("its summary says 1 passed, and the harness did not print `test {name} ... ok`"))
+        }
         Some(Summary { passed: 1, failed: 0, ignored: 0 }) => Outcome::Passed,
         Some(Summary { passed: 0, failed: 0, ignored: 1 }) => Outcome::NotRun(ignored(name, stdout)),
         Some(Summary { passed: 0, failed: 0, ignored: 0 }) => {
@@ -53,6 +56,16 @@ pub(crate) fn judge(name: &str, ended: Ended, stdout: &str, stderr: &str) -> Out
         )),
         None => Outcome::Dead("exit code 0 before its summary: the process ended in mid-test".to_owned()),
     }
+}
+
+/// Whether the harness said that it runs one test, and that it is this one and passed: a summary alone may be one that the
+/// test printed.
+fn says_ok(name: &str, stdout: &str) -> bool {
+    let passed = |line: &str| {
+        let rest = line.strip_prefix("test ").and_then(|rest| rest.trim_start().strip_prefix(name));
+        rest.is_some_and(|rest| ["... ok", "- should panic ... ok"].contains(&rest.trim()))
+    };
+    stdout.lines().any(|line| line == "running 1 test") && stdout.lines().any(passed)
 }
 
 /// The reason of an ignored test, from `test NAME ... ignored, REASON`.
@@ -128,6 +141,17 @@ mod tests {
     fn a_process_that_ends_before_its_summary_is_dead_whatever_it_printed() {
         for output in ["", "\nrunning 1 test\n", &format!("{PASSED}then more\n"), "test result: ok. 1 passed"] {
             assert!(matches!(judge("a::t", Ended::Code(0), output, ""), Outcome::Dead(_)), "{output:?}");
+        }
+    }
+
+    #[test]
+    fn a_summary_without_the_test_before_it_is_dead() {
+        for (from, to) in [("running 1 test\n", ""), ("test a::t ... ok\n", ""), ("a::t", "a::b"), ("a::t", "a::tt")] {
+            let output = PASSED.replace(from, to);
+            assert!(matches!(judge("a::t", Ended::Code(0), &output, ""), Outcome::Dead(_)), "{output:?}");
+        }
+        for line in ["a::t - should panic ... ok", "a::t      ... ok"] {
+            assert_eq!(judge("a::t", Ended::Code(0), &PASSED.replace("a::t ... ok", line), ""), Outcome::Passed);
         }
     }
 
