@@ -13,7 +13,8 @@ use crate::{Error, hash};
 pub struct Commit {
     /// The commit's full id, hexadecimal.
     pub sha: String,
-    /// Whether tracked files were changed or untracked, not ignored files were there.
+    /// Whether tracked files were changed or untracked, not ignored files were there, or `git` is told to look away from
+    /// changes of a tracked file.
     pub dirty: bool,
 }
 
@@ -25,16 +26,24 @@ impl Commit {
     /// [`Error::Commit`] outside a repository, before its first commit, or without `git`.
     pub fn read(directory: impl AsRef<Path>) -> Result<Self, Error> {
         let directory = directory.as_ref();
-        Ok(Self {
-            sha: git(directory, &["rev-parse", "--verify", "HEAD"])?.trim().to_owned(),
-            dirty: !git(directory, &["status", "--porcelain"])?.trim().is_empty(),
-        })
+        let sha = git(directory, &["rev-parse", "--verify", "HEAD"])?.trim().to_owned();
+        // The configuration may say that untracked files or changed submodules are not shown.
+        let status = ["status", "--porcelain", "--untracked-files=all", "--ignore-submodules=none"];
+        let changed = !git(directory, &status)?.trim().is_empty();
+        Ok(Self { sha, dirty: changed || has_unwatched_files(directory)? })
     }
 
     /// The top directory of the repository around `directory`.
     pub(crate) fn top_level(directory: &Path) -> Result<std::path::PathBuf, Error> {
         Ok(git(directory, &["rev-parse", "--show-toplevel"])?.trim_end_matches('\n').into())
     }
+}
+
+/// Whether a tracked file around `directory` is marked `assume-unchanged` (a lower-case letter) or `skip-worktree` (`S`):
+/// `git status` does not show its changes.
+fn has_unwatched_files(directory: &Path) -> Result<bool, Error> {
+    let files = git(directory, &["ls-files", "-v", "--", ":/"])?;
+    Ok(files.lines().any(|line| line.starts_with(|tag: char| tag.is_ascii_lowercase() || tag == 'S')))
 }
 
 fn git(directory: &Path, arguments: &[&str]) -> Result<String, Error> {

@@ -196,29 +196,54 @@ fn outside_a_repository_there_is_no_run_id() {
     assert!(error.to_string().contains("run inside a git repository"), "{error}");
 }
 
+fn git(directory: &Path, arguments: &[&str]) {
+    let output = Command::new("git")
+        .args(["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"])
+        .args(arguments)
+        .current_dir(directory)
+        .env_remove("GIT_DIR")
+        .env_remove("GIT_WORK_TREE")
+        .env_remove("GIT_INDEX_FILE")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
 #[test]
 fn a_changed_tree_is_dirty() {
     let directory = tempfile::tempdir().unwrap();
-    let git = |arguments: &[&str]| {
-        let output = Command::new("git")
-            .args(["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"])
-            .args(arguments)
-            .current_dir(directory.path())
-            .env_remove("GIT_DIR")
-            .env_remove("GIT_WORK_TREE")
-            .env_remove("GIT_INDEX_FILE")
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{output:?}");
-    };
-    git(&["init", "-q"]);
+    git(directory.path(), &["init", "-q"]);
     assert!(Commit::read(directory.path()).is_err(), "no commit yet");
-    git(&["commit", "-q", "--allow-empty", "-m", "First"]);
+    git(directory.path(), &["commit", "-q", "--allow-empty", "-m", "First"]);
     let clean = Commit::read(directory.path()).unwrap();
     fs::write(directory.path().join("new"), "").unwrap();
     let dirty = Commit::read(directory.path()).unwrap();
     assert_eq!((clean.dirty, dirty.dirty), (false, true));
     assert_eq!(clean.sha, dirty.sha);
+}
+
+/// Each of these keeps `git status` quiet about a changed tree.
+#[test]
+fn a_changed_tree_is_dirty_even_where_git_is_told_not_to_say_so() {
+    for (hide, changed) in [
+        (["config", "status.showUntrackedFiles", "no"], "new"),
+        (["update-index", "--assume-unchanged", "tracked"], "tracked"),
+        (["update-index", "--skip-worktree", "tracked"], "tracked"),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let below = directory.path().join("below");
+        fs::create_dir(&below).unwrap();
+        fs::write(directory.path().join("tracked"), "").unwrap();
+        git(directory.path(), &["init", "-q"]);
+        git(directory.path(), &["add", "tracked"]);
+        git(directory.path(), &["commit", "-q", "-m", "First"]);
+        assert!(!Commit::read(directory.path()).unwrap().dirty);
+        git(directory.path(), &hide);
+        fs::write(directory.path().join(changed), "changed").unwrap();
+        for asked in [directory.path(), &below] {
+            assert!(Commit::read(asked).unwrap().dirty, "{hide:?}, asked in {}", asked.display());
+        }
+    }
 }
 
 /// What the child process below runs: where bundles go is asked of its environment and directory.
