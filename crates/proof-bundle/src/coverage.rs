@@ -19,7 +19,7 @@ pub use inputs::Inputs;
 pub enum Status {
     /// Every mapped test ran, claimed it, left a record and passed, on the kind of device that it needs.
     Proven,
-    /// As proven, but it needs a GPU and no record comes from one.
+    /// As proven, but it needs a GPU and not every mapped test left a record from one.
     NeedsGpu,
     /// Every mapped test passed, and one of them recorded nothing for it.
     Vacuous,

@@ -138,6 +138,37 @@ fn only_a_record_from_a_gpu_proves_what_needs_one() {
 }
 
 #[test]
+fn each_mapped_test_needs_a_gpu_record_of_its_own() {
+    proves!("40§1.2");
+    let on_gpu = |tests: &[&str]| {
+        let mut fixture = Fixture::healthy();
+        fixture.devices = vec![device("gpu")];
+        // A second test of the requirement, which left a record from a simulated device.
+        fixture.map[0].requirements.push("VP-001".to_owned());
+        let second = fixture.spool("test_seal");
+        second.claims.push("VP-001".to_owned());
+        second.records[0].1 = second.records[0].1.clone().requirement("VP-001");
+        for test in tests {
+            let more = record(Stream::PolicyEnforcement, "VP-001").device("gpu");
+            fixture.spool(test).records.push((Stream::PolicyEnforcement, more, json!(1), json!(1)));
+        }
+        let (_, coverage) = fixture.run();
+        json!([status(&coverage, "VP-001"), reasons(&coverage, "VP-001")])
+    };
+    let observed = json!({
+        "live operations alone": on_gpu(&["operations"]),
+        "one test of two": on_gpu(&["weights_stay", "operations"]),
+        "both tests": on_gpu(&["weights_stay", "test_seal"]),
+    });
+    let expected = json!({
+        "live operations alone": ["needs_gpu", "it needs a GPU, and no record comes from one"],
+        "one test of two": ["needs_gpu", "it needs a GPU, and no record from one comes from seal tests::test_seal"],
+        "both tests": ["proven", ""],
+    });
+    check(Stream::PolicyEnforcement, "judge_each_test_of_what_needs_a_gpu", expected, observed);
+}
+
+#[test]
 fn a_simulated_record_is_marked_and_never_counts_as_one_from_a_gpu() {
     proves!("40§1.5");
     let fixture = Fixture::healthy();
@@ -283,6 +314,7 @@ fn a_requirement_without_a_test_is_unmapped() {
     let mut fixture = Fixture::healthy();
     fixture.map.retain(|test| test.test != "weights_stay");
     fixture.spool("weights_stay").claims.clear();
+    fixture.spool("weights_stay").records.clear();
     let (_, coverage) = fixture.run();
     assert_eq!(status(&coverage, "VP-001"), Status::Unmapped);
     assert_eq!(coverage.summary.requirements.mapped, 3);
@@ -317,6 +349,21 @@ fn evidence_for_an_unknown_id_is_a_problem() {
     fixture.spool("operations").records.push((Stream::Performance, more, json!(1), json!(1)));
     let (_, coverage) = fixture.run();
     assert_eq!(problems(&coverage), "performance.jsonl:2: evidence for CI-999, which no specification defines");
+}
+
+#[test]
+fn evidence_from_a_test_outside_the_map_is_a_problem_and_a_live_operation_may_give_it() {
+    let from = |test: &str| {
+        let mut fixture = Fixture::healthy();
+        let more = record(Stream::Performance, "CI-001");
+        fixture.spool(test).records.push((Stream::Performance, more, json!(1), json!(1)));
+        let (_, coverage) = fixture.run();
+        (problems(&coverage), coverage.verdict())
+    };
+    let problem = "performance.jsonl:2: evidence for CI-001 from a test that is not mapped to it".to_owned();
+    assert_eq!(from("weights_stay"), (problem, Verdict::Input));
+    assert_eq!(from("tag_is_right"), (String::new(), Verdict::Proven));
+    assert_eq!(from("operations"), (String::new(), Verdict::Proven));
 }
 
 #[test]

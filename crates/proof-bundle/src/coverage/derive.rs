@@ -27,8 +27,8 @@ pub(super) struct Evidence<'a> {
 /// Derives what the run shows.
 ///
 /// A requirement is proven only if every test mapped to it ran in this run, claimed it, left a record for it and passed,
-/// if every test that the specification names is among them, and if it needs a GPU, a record from one exists. Declared
-/// records count for nothing.
+/// if every test that the specification names is among them, and if it needs a GPU, each of those tests left a record from
+/// one. Declared records count for nothing.
 #[must_use]
 pub fn derive(inputs: &Inputs) -> Coverage {
     let evidence = Evidence {
@@ -123,8 +123,17 @@ fn contradictions(inputs: &Inputs, evidence: &Evidence<'_>) -> Vec<Problem> {
         if let Some(test) = record.test.as_ref().filter(|test| !listed(test)) {
             say(format!("{location}: {test} is not among the tests of the run"));
         }
-        for id in record.requirements.iter().filter(|id| !mapped.contains_key(id.as_str())) {
-            say(format!("{location}: evidence for {id}, which no specification defines"));
+        for id in &record.requirements {
+            // A live operation may say what it bears on: it is no test, and no requirement is proven by it.
+            let is_mapped =
+                |tests: &[TestId]| record.test.as_ref().is_some_and(|test| test.binary == LIVE || tests.contains(test));
+            match mapped.get(id.as_str()) {
+                None => say(format!("{location}: evidence for {id}, which no specification defines")),
+                Some(tests) if !is_mapped(tests) => {
+                    say(format!("{location}: evidence for {id} from a test that is not mapped to it"));
+                }
+                Some(_) => {}
+            }
         }
         if record.device == GPU && !evidence.has_gpu {
             say(format!("{location}: a record from a GPU, and provenance.json names none"));

@@ -45,9 +45,20 @@ pub(super) fn judge(mapped: &MappedRequirement, evidence: &Evidence<'_>) -> Requ
             findings.add(Status::Vacuous, format!("{} passed and recorded nothing for it", test.test));
         }
     }
-    let from_gpu = evidence.has_gpu && records.iter().any(|record| record.device == GPU);
-    if requirement.needs_gpu && !from_gpu {
-        findings.add(Status::NeedsGpu, "it needs a GPU, and no record comes from one".to_owned());
+    if requirement.needs_gpu {
+        let gpu_tests: BTreeSet<&TestId> = records
+            .iter()
+            .filter(|record| evidence.has_gpu && record.device == GPU)
+            .filter_map(|record| record.test.as_ref())
+            .collect();
+        let elsewhere: Vec<String> =
+            mapped.mapped_tests.iter().filter(|test| !gpu_tests.contains(test)).map(TestId::to_string).collect();
+        if elsewhere.len() == mapped.mapped_tests.len() {
+            findings.add(Status::NeedsGpu, "it needs a GPU, and no record comes from one".to_owned());
+        } else if !elsewhere.is_empty() {
+            let tests = elsewhere.join(", ");
+            findings.add(Status::NeedsGpu, format!("it needs a GPU, and no record from one comes from {tests}"));
+        }
     }
 
     RequirementCoverage {
