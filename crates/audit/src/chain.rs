@@ -20,17 +20,20 @@ pub(crate) const DOMAIN: &str = "vram-residency/audit/v1";
 const MAX_LINE_BYTES: u64 = 1 << 20;
 
 /// The key that authenticates a log's lines.
-pub struct ChainKey(Zeroizing<[u8; 32]>);
+pub struct ChainKey(Box<Zeroizing<[u8; 32]>>);
 
 impl ChainKey {
     /// A key of 32 bytes, such as the audit key that the `seal` crate derives from a worker's token.
     #[must_use]
     pub fn new(bytes: &[u8; 32]) -> Self {
-        Self(Zeroizing::new(*bytes))
+        // Boxed before it is filled: a move of the key copies a pointer, never the bytes.
+        let mut key = Box::new(Zeroizing::new([0; 32]));
+        key.copy_from_slice(bytes);
+        Self(key)
     }
 
     fn mac(&self, body: &str) -> [u8; 32] {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.as_slice());
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.as_ref().as_slice());
         let mut context = hmac::Context::with_key(&key);
         context.update(DOMAIN.as_bytes());
         context.update(&[0]);
@@ -75,6 +78,10 @@ impl Chain {
         let body = serde_json::to_string(&line)?;
         let open = body.strip_suffix('}').unwrap_or(&body);
         let text = format!("{open},\"mac\":\"{}\"}}", hex(&key.mac(open)));
+        // With its newline a line must be one that the check reads.
+        if text.len() as u64 >= MAX_LINE_BYTES {
+            return Err(AuditError::TooLong { bytes: text.len() });
+        }
         let after = self.after(&text);
         Ok((text, after))
     }

@@ -15,6 +15,15 @@ pub enum AuditError {
     /// An event could not be turned into JSON.
     #[error("audit event cannot be encoded: {0}")]
     Encode(#[from] serde_json::Error),
+    /// An event is longer than a line of a log may be.
+    #[error("audit event of {bytes} bytes is too long for a log: shorten the texts in it")]
+    TooLong {
+        /// The length that its line would have.
+        bytes: usize,
+    },
+    /// Another sink, of this process or another, writes to the log.
+    #[error("audit log is open in another sink: give each worker a log of its own")]
+    InUse,
     /// A line of the log is not the line that was written there.
     #[error("audit log broken at line {line}: {why}; keep the file as evidence and start a new log")]
     Broken {

@@ -21,6 +21,8 @@ pub use trace::TracingSink;
 
 /// Where events go. A sink that cannot keep an event returns an error, and the operation that caused it does not count
 /// as done.
+///
+/// A sink is called while the shard that the event is about is held: it must not seal, verify, lend or release that shard.
 pub trait AuditSink: Send + Sync {
     /// Keeps one event. For a critical event ([`Event::is_critical`]) a durable sink returns only once the event is on
     /// stable storage.

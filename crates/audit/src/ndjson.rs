@@ -1,6 +1,6 @@
 //! Events appended to a file: one authenticated, chained JSON line each.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{BufReader, Write};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -46,8 +46,8 @@ impl NdjsonSink {
     /// first line and continued.
     ///
     /// # Errors
-    /// [`AuditError::Broken`] when an existing log does not verify under `key`, [`AuditError::NotAFile`],
-    /// [`AuditError::Io`].
+    /// [`AuditError::Broken`] when an existing log does not verify under `key`, [`AuditError::InUse`] when another sink
+    /// has it open, [`AuditError::NotAFile`], [`AuditError::Io`].
     pub fn open(path: &Path, key: ChainKey) -> Result<Self, AuditError> {
         if path.exists() && !path.is_file() {
             return Err(AuditError::NotAFile);
@@ -58,6 +58,11 @@ impl NdjsonSink {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(path).map_err(opened)?;
+        // Held until the sink is dropped: two writers would break each other's chain.
+        file.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => AuditError::InUse,
+            TryLockError::Error(source) => opened(source),
+        })?;
         let whole_bytes = file.metadata().map_err(opened)?.len();
         let (_, chain) = walk(BufReader::new(&file), &key)?;
         Ok(Self { key, log: Mutex::new(Log { storage: Box::new(file), chain, whole_bytes, damaged: false }) })

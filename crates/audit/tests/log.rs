@@ -9,8 +9,11 @@
 )]
 
 use std::path::Path;
+use std::sync::Arc;
 
-use audit::{AuditError, AuditSink, ChainKey, Event, NdjsonSink, verify_log};
+use audit::{AuditError, AuditSink, ChainKey, Event, NdjsonSink, TracingSink, verify_log};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use validation::{DigestHex, ShardId};
 
 fn key() -> ChainKey {
@@ -107,4 +110,51 @@ fn a_directory_is_refused_and_the_file_is_private() {
 #[test]
 fn keys_are_opaque_in_debug() {
     assert_eq!(format!("{:?}", key()), "ChainKey(..)");
+}
+
+#[test]
+fn a_log_has_one_writer_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.ndjson");
+    let first = NdjsonSink::open(&path, key()).unwrap();
+    assert!(matches!(NdjsonSink::open(&path, key()), Err(AuditError::InUse)));
+    drop(first);
+    NdjsonSink::open(&path, key()).unwrap();
+}
+
+#[test]
+fn an_event_too_long_for_a_line_is_refused_and_the_log_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.ndjson");
+    let sink = NdjsonSink::open(&path, key()).unwrap();
+    let long = Event::PolicyViolation { gpu_device: 0, rules: vec!["x".repeat(1 << 20)] };
+    assert!(matches!(sink.record(&long), Err(AuditError::TooLong { .. })));
+    sink.record(&events()[1]).unwrap();
+    assert_eq!(verify_log(&std::fs::read(&path).unwrap()[..], &key()).unwrap().lines, 1);
+}
+
+#[test]
+fn lines_say_when_they_were_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let before = OffsetDateTime::now_utc();
+    let log = String::from_utf8(write_log(&dir.path().join("audit.ndjson"))).unwrap();
+    for line in log.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let at = OffsetDateTime::parse(line["at"].as_str().unwrap(), &Rfc3339).unwrap();
+        assert!(before <= at && at <= OffsetDateTime::now_utc(), "{at}");
+    }
+}
+
+#[test]
+fn tracing_shows_critical_events_as_errors_and_others_as_information() {
+    let shown = |event: &Event| {
+        let writer = tempfile::NamedTempFile::new().unwrap();
+        let target = Arc::new(writer.reopen().unwrap());
+        let subscriber = tracing_subscriber::fmt().with_writer(target).with_ansi(false).finish();
+        tracing::subscriber::with_default(subscriber, || TracingSink.record(event).unwrap());
+        std::fs::read_to_string(writer.path()).unwrap()
+    };
+    let (critical, ordinary) = (shown(&events()[2]), shown(&events()[1]));
+    assert!(critical.contains("ERROR") && critical.contains("verification_failed"), "{critical}");
+    assert!(ordinary.contains("INFO") && ordinary.contains("verified"), "{ordinary}");
 }

@@ -49,11 +49,11 @@ impl ExecuteGuard {
         if stream.manager != self.lease.manager || stream.gpu_device != slot.index {
             return Err(VramError::WrongStream { stream_device: stream.gpu_device, gpu_device: slot.index });
         }
-        slot.stop.check()?;
+        self.lease.check_running()?;
         slot.device.synchronize().map_err(|error| slot.driver_failed(error))?;
         let weights = {
             let buffer = self.lease.buffer();
-            let buffer = buffer.as_ref().ok_or_else(|| self.lease.released())?;
+            let buffer = buffer.as_ref().ok_or_else(|| self.lease.released_error())?;
             let address = buffer.address().map_err(|error| slot.memory_failed(error))?;
             DeviceWeights { address, bytes: buffer.len() }
         };

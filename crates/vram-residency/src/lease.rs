@@ -1,6 +1,6 @@
 //! The share of device memory that the clones of a handle hold together.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use allocator::DeviceBuffer;
@@ -9,7 +9,7 @@ use content_digest::Tree;
 use seal::Tag;
 
 use crate::VramError;
-use crate::device_slot::DeviceSlot;
+use crate::device_slot::{DeviceSlot, StopSwitch};
 use crate::sealed::Seal;
 
 /// Device memory of one sealed shard. It keeps the device, its ledger and the audit sink alive, so that the memory is
@@ -23,6 +23,10 @@ pub(crate) struct Lease {
     pub(crate) kept_tree: Tree,
     pub(crate) slot: Arc<DeviceSlot>,
     pub(crate) audit: Arc<dyn AuditSink>,
+    /// The manager's own, so that nothing is run after it was stopped.
+    pub(crate) manager_stop: Arc<StopSwitch>,
+    /// Set together with taking the buffer; the registry looks at it without waiting for the buffer's lock.
+    pub(crate) released: Arc<AtomicBool>,
     pub(crate) buffer: RwLock<Option<DeviceBuffer>>,
     /// Guards that live. Raised only under the buffer's read lock, so that a release, which holds the write lock, sees
     /// every guard.
@@ -35,22 +39,27 @@ impl Lease {
         self.buffer.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn released(&self) -> VramError {
+    pub(crate) fn released_error(&self) -> VramError {
         VramError::Released { shard_id: self.seal.shard_id.as_str().to_owned() }
     }
 
-    pub(crate) fn is_released(&self) -> bool {
-        self.buffer().is_none()
+    /// Fails once the manager or the device was stopped.
+    pub(crate) fn check_running(&self) -> Result<(), VramError> {
+        self.manager_stop.check()?;
+        self.slot.stop.check()
     }
 
     /// Overwrites and frees the memory for every clone at once.
     pub(crate) fn release(&self) -> Result<(), VramError> {
-        let mut buffer = self.buffer.write().unwrap_or_else(PoisonError::into_inner);
-        let guards = self.guards.load(Ordering::SeqCst);
-        if guards > 0 {
-            return Err(VramError::InUse { shard_id: self.seal.shard_id.as_str().to_owned(), guards });
-        }
-        let taken = buffer.take().ok_or_else(|| self.released())?;
+        let taken = {
+            let mut buffer = self.buffer.write().unwrap_or_else(PoisonError::into_inner);
+            let guards = self.guards.load(Ordering::SeqCst);
+            if guards > 0 {
+                return Err(VramError::InUse { shard_id: self.seal.shard_id.as_str().to_owned(), guards });
+            }
+            self.released.store(true, Ordering::SeqCst);
+            buffer.take().ok_or_else(|| self.released_error())?
+        };
         self.give_back(taken)
     }
 

@@ -54,6 +54,7 @@ mod attestation;
 mod config;
 mod device_slot;
 mod error;
+mod filling;
 mod guard;
 mod lease;
 mod manager;

@@ -17,9 +17,12 @@ use crate::{VramConfig, VramError};
 
 /// Seals model shards in device memory, verifies them and lends them for execution.
 ///
-/// Every method takes `&self`: share one manager between threads in an [`Arc`]. A manager that was stopped (a broken
-/// GPU at start, a policy violation, memory that could not be overwritten) refuses every call but
-/// [`VramManager::release`] with [`VramError::Stopped`] and the cause.
+/// Every method takes `&self`: share one manager between threads in an [`Arc`].
+///
+/// A manager that was stopped (a broken GPU at start, a policy violation) refuses with [`VramError::Stopped`] and the
+/// cause; only [`VramManager::release`] and [`VramManager::used_vram`] go on. A device that was stopped (memory that could
+/// not be overwritten, a lost context) refuses in the same way whatever seals, verifies, launches, enforces or attests
+/// on it, while the manager's other devices go on.
 pub struct VramManager {
     /// The working parts, or what kept them from starting.
     core: Result<Core, String>,
@@ -35,7 +38,7 @@ pub(crate) struct Core {
     pub(crate) max_model_bytes: u64,
     pub(crate) rank: TensorParallel,
     pub(crate) shards: Registry,
-    pub(crate) stop: StopSwitch,
+    pub(crate) stop: Arc<StopSwitch>,
     next_shard: AtomicU64,
 }
 
@@ -95,7 +98,7 @@ impl VramManager {
         Ok(manager)
     }
 
-    fn on_devices(config: &VramConfig, found: Vec<Arc<dyn Device>>) -> Result<Self, VramError> {
+    pub(crate) fn on_devices(config: &VramConfig, found: Vec<Arc<dyn Device>>) -> Result<Self, VramError> {
         let key = match &config.token {
             Some(token) => SealKey::derive(token)?,
             None => SealKey::random()?,
@@ -120,7 +123,7 @@ impl VramManager {
             max_model_bytes: config.max_model_bytes,
             rank: config.rank,
             shards: Registry::default(),
-            stop: StopSwitch::default(),
+            stop: Arc::default(),
             next_shard: AtomicU64::new(1),
         };
         Ok(Self { core: Ok(core) })
@@ -137,11 +140,14 @@ impl VramManager {
         Ok(core)
     }
 
-    /// What stopped the manager, if anything did.
+    /// What stopped the manager, or else the first of its devices that was stopped.
     #[must_use]
     pub fn stop_cause(&self) -> Option<String> {
         match &self.core {
-            Ok(core) => core.stop.cause().map(str::to_owned),
+            Ok(core) => {
+                let devices = core.devices.iter().map(|slot| &slot.stop);
+                std::iter::once(&*core.stop).chain(devices).find_map(StopSwitch::cause).map(str::to_owned)
+            }
             Err(cause) => Some(cause.clone()),
         }
     }
@@ -202,7 +208,9 @@ impl VramManager {
     /// [`VramError::InvalidInput`] for an index out of range, [`VramError::Stopped`].
     pub fn stream(&self, gpu_device: u32) -> Result<Stream, VramError> {
         let core = self.running()?;
-        Ok(Stream { manager: core.id, gpu_device: core.slot(gpu_device)?.index })
+        let slot = core.slot(gpu_device)?;
+        slot.stop.check()?;
+        Ok(Stream { manager: core.id, gpu_device: slot.index })
     }
 
     /// Overwrites and frees a shard's device memory now, for all clones of its handle. Works on a stopped manager too.

@@ -1,6 +1,10 @@
 //! Which ids are in use: shards being sealed, and live shards by their leases.
+//!
+//! Nothing here looks into a lease or keeps one alive while the registry is locked: the last owner of a lease overwrites
+//! memory and writes an event when it lets go, and must not do that under this lock.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use validation::ShardId;
@@ -15,21 +19,21 @@ pub(crate) struct Registry {
 
 enum Entry {
     Sealing,
-    Live(Weak<Lease>),
+    Live { lease: Weak<Lease>, released: Arc<AtomicBool> },
 }
 
 impl Entry {
-    fn lease(&self) -> Option<Arc<Lease>> {
-        match self {
-            Self::Sealing => None,
-            Self::Live(lease) => lease.upgrade().filter(|lease| !lease.is_released()),
-        }
-    }
-
     fn is_free(&self) -> bool {
         match self {
             Self::Sealing => false,
-            Self::Live(_) => self.lease().is_none(),
+            Self::Live { lease, released } => lease.strong_count() == 0 || released.load(Ordering::SeqCst),
+        }
+    }
+
+    fn live(&self) -> Option<Weak<Lease>> {
+        match self {
+            Self::Live { lease, .. } if !self.is_free() => Some(Weak::clone(lease)),
+            _ => None,
         }
     }
 }
@@ -49,12 +53,14 @@ impl Registry {
     /// The live lease under this id.
     pub(crate) fn find(&self, shard_id: &str) -> Option<Arc<Lease>> {
         let shard_id = ShardId::parse(shard_id).ok()?;
-        self.lock().get(&shard_id)?.lease()
+        let lease = self.lock().get(&shard_id)?.live()?;
+        lease.upgrade()
     }
 
     /// Every live lease, in order of the ids.
     pub(crate) fn live(&self) -> Vec<Arc<Lease>> {
-        self.lock().values().filter_map(Entry::lease).collect()
+        let leases: Vec<Weak<Lease>> = self.lock().values().filter_map(Entry::live).collect();
+        leases.iter().filter_map(Weak::upgrade).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<ShardId, Entry>> {
@@ -71,7 +77,8 @@ pub(crate) struct Claim<'a> {
 impl Claim<'_> {
     /// From now on the id names this lease.
     pub(crate) fn fulfil(self, lease: &Arc<Lease>) {
-        self.registry.lock().insert(self.shard_id.clone(), Entry::Live(Arc::downgrade(lease)));
+        let entry = Entry::Live { lease: Arc::downgrade(lease), released: Arc::clone(&lease.released) };
+        self.registry.lock().insert(self.shard_id.clone(), entry);
     }
 }
 

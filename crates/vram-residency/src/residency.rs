@@ -26,6 +26,7 @@ impl VramManager {
         core.devices
             .iter()
             .map(|slot| {
+                slot.stop.check()?;
                 let (allocations, probe) = core.resident_on(slot)?;
                 core.check_policy(slot, allocations, probe).map(|(_, decision)| decision)
             })
@@ -39,7 +40,9 @@ impl VramManager {
     pub fn is_vram_only(&self) -> bool {
         let Ok(core) = self.running() else { return false };
         let enforced = |slot: &Arc<DeviceSlot>| {
-            core.resident_on(slot)
+            slot.stop
+                .check()
+                .and_then(|()| core.resident_on(slot))
                 .and_then(|(allocations, probe)| slot.policy_record(allocations, probe, 0))
                 .is_ok_and(|record| record.judge().outcome() == Outcome::Enforced)
         };
@@ -53,6 +56,7 @@ impl VramManager {
     /// The error of the first shard or device that does not hold; no attestation is made then.
     pub fn attest_residency(&self) -> Result<ResidencyAttestation, VramError> {
         let core = self.running()?;
+        core.devices.iter().try_for_each(|slot| slot.stop.check())?;
         let shards = core.attest_shards()?;
         let mut devices = Vec::with_capacity(core.devices.len());
         for slot in &core.devices {
@@ -95,7 +99,8 @@ impl Core {
         for lease in self.shards.live() {
             let buffer = lease.buffer();
             if buffer.is_some() {
-                self.check_in_place(&lease, buffer.as_ref())?;
+                self.check_in_place(&lease, buffer.as_ref())
+                    .map_err(|error| self.refused(lease.seal.shard_id.as_str(), lease.seal.gpu_device, error))?;
                 self.record_verified(&lease)?;
                 shards.push(ShardAttestation::of(&lease.seal));
             }
@@ -118,5 +123,97 @@ fn joined(first: &ProbeFacts, second: &ProbeFacts) -> ProbeFacts {
         slowest_cycles,
         device_control_cycles: first.device_control_cycles.max(second.device_control_cycles),
         host_control_cycles: first.host_control_cycles.min(second.host_control_cycles),
+    }
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use content_digest::Tree;
+    use cuda_ffi::{Device, DeviceAddress, DriverError, MemoryId, SimulatedConfig, SimulatedDevice};
+    use facts::{Capacity, DeviceClass, DeviceFacts};
+
+    use super::*;
+    use crate::VramConfig;
+
+    /// A simulated device that calls itself a GPU: what no simulated device can do outside this test.
+    struct PretendedGpu(Arc<SimulatedDevice>);
+
+    type Answer<T> = Result<T, DriverError>;
+
+    impl Device for PretendedGpu {
+        fn facts(&self) -> Answer<DeviceFacts> {
+            self.0.facts().map(|facts| DeviceFacts { class: DeviceClass::Gpu, ..facts })
+        }
+        fn capacity(&self) -> Answer<Capacity> {
+            self.0.capacity()
+        }
+        fn allocate(&self, bytes: u64) -> Answer<MemoryId> {
+            self.0.allocate(bytes)
+        }
+        fn allocation_facts(&self, memory: MemoryId) -> Answer<AllocationFacts> {
+            self.0.allocation_facts(memory)
+        }
+        fn write(&self, memory: MemoryId, offset: u64, bytes: &[u8]) -> Answer<()> {
+            self.0.write(memory, offset, bytes)
+        }
+        fn read(&self, memory: MemoryId, offset: u64, bytes: &mut [u8]) -> Answer<()> {
+            self.0.read(memory, offset, bytes)
+        }
+        fn overwrite(&self, memory: MemoryId) -> Answer<()> {
+            self.0.overwrite(memory)
+        }
+        fn free(&self, memory: MemoryId) -> Answer<()> {
+            self.0.free(memory)
+        }
+        fn tree(&self, memory: MemoryId) -> Answer<Tree> {
+            self.0.tree(memory)
+        }
+        fn probe(&self, memory: MemoryId) -> Answer<ProbeFacts> {
+            self.0.probe(memory)
+        }
+        fn address(&self, memory: MemoryId) -> Answer<DeviceAddress> {
+            self.0.address(memory)
+        }
+        fn synchronize(&self) -> Answer<()> {
+            self.0.synchronize()
+        }
+    }
+
+    #[test]
+    fn a_manager_is_vram_only_while_a_gpu_holds_shards_and_breaks_no_rule() {
+        let device = SimulatedDevice::new(SimulatedConfig::default());
+        let gpu: Arc<dyn Device> = Arc::new(PretendedGpu(Arc::clone(&device)));
+        let manager = VramManager::on_devices(&VramConfig::default(), vec![gpu]).unwrap();
+        assert!(!manager.is_vram_only(), "nothing is shown to lie in an empty GPU");
+        let shard = manager.seal_model(b"weights", 0).unwrap();
+        assert!(manager.is_vram_only());
+        assert_eq!(manager.enforce_vram_only_policy().unwrap()[0].outcome(), Outcome::Enforced);
+        let integrated = DeviceFacts { integrated: true, ..device.facts().unwrap() };
+        device.set_device_facts(integrated);
+        assert!(!manager.is_vram_only());
+        drop(shard);
+    }
+
+    #[test]
+    fn a_joined_probe_has_the_slowest_chunk_and_the_closest_controls() {
+        let probe = |chunks, slowest_chunk, slowest_cycles, device, host| ProbeFacts {
+            chunk_bytes: 2 << 20,
+            chunks,
+            slowest_chunk,
+            slowest_cycles,
+            device_control_cycles: device,
+            host_control_cycles: host,
+        };
+        let (fast, slow) = (probe(3, 1, 600, 590, 2000), probe(2, 1, 900, 610, 1900));
+        assert_eq!(joined(&fast, &slow), probe(5, 4, 900, 610, 1900));
+        assert_eq!(joined(&slow, &fast), probe(5, 1, 900, 610, 1900));
     }
 }

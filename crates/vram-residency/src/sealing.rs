@@ -6,24 +6,21 @@ use std::sync::{Arc, RwLock};
 
 use allocator::DeviceBuffer;
 use audit::Event;
-use content_digest::{Sha256Digest, Sha256Stream, Tree, TreeHasher};
+use content_digest::Tree;
 use facts::{AllocationFacts, ProbeFacts};
 use policy::{Decision, PolicyRecord, Rule};
 use seal::{Tag, digests_equal};
 use time::OffsetDateTime;
 use validation::{DigestHex, ModelSize, ShardId, TensorParallel};
-use zeroize::Zeroizing;
 
 use crate::device_slot::{DeviceSlot, broken_rules};
+use crate::filling::{Filling, Hashed};
 use crate::lease::Lease;
 use crate::manager::{Core, VramManager};
 use crate::registry::Claim;
 use crate::sealed::Seal;
 use crate::shard::SealedShard;
 use crate::{SealOptions, VramError};
-
-/// How much of the input is held in host memory at a time, in bytes. The buffer is zeroised after use.
-const CHUNK_BYTES: usize = 4 << 20;
 
 impl VramManager {
     /// Seals `model` on a device under an id that the manager chooses.
@@ -67,10 +64,10 @@ impl VramManager {
         let request = Request::parse(core, model_bytes, options)?;
         let claim = core.claim_id(request.shard_id.as_ref())?;
         let buffer = core.allocate(&request)?;
-        let sealed = core.fill_and_sign(model, &request, &claim, &buffer);
-        match sealed {
-            Ok(sealed) => core.hand_out(&request, claim, buffer, sealed),
-            Err(error) => Err(core.roll_back(&request, &claim, buffer, error)),
+        let filling = Filling::new(buffer, claim.shard_id.clone(), Arc::clone(&request.slot), Arc::clone(&core.audit));
+        match core.fill_and_sign(model, &request, &filling, &claim.shard_id) {
+            Ok(sealed) => Ok(core.hand_out(&request, claim, filling, sealed)),
+            Err(error) => Err(filling.roll_back(error)),
         }
     }
 }
@@ -124,53 +121,6 @@ fn expect(kind: &'static str, expected: Option<&DigestHex>, observed: &[u8; 32])
         }),
         _ => Ok(()),
     }
-}
-
-/// Both digests of the input, taken on the host while it was uploaded.
-struct Hashed {
-    sha256: Sha256Digest,
-    tree: Tree,
-}
-
-/// Writes the input to device memory chunk by chunk and hashes it on the way.
-fn upload(mut model: impl Read, buffer: &DeviceBuffer, request: &Request) -> Result<Hashed, VramError> {
-    let expected_bytes = request.size.get();
-    let chunk_bytes = usize::try_from(expected_bytes).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
-    let mut chunk = Zeroizing::new(vec![0_u8; chunk_bytes]);
-    let mut sha256 = Sha256Stream::new();
-    let mut tree = TreeHasher::new();
-    let mut offset = 0_u64;
-    while offset < expected_bytes {
-        let wanted = usize::try_from(expected_bytes.saturating_sub(offset)).unwrap_or(chunk_bytes).min(chunk_bytes);
-        let part = chunk.get_mut(..wanted).unwrap_or_default();
-        let read_bytes = fill(&mut model, part)?;
-        let part = part.get(..read_bytes).unwrap_or_default();
-        sha256.update(part);
-        tree.update(part);
-        buffer.write(offset, part).map_err(|error| request.slot.memory_failed(error))?;
-        offset = offset.saturating_add(read_bytes as u64);
-        if read_bytes < wanted {
-            return Err(VramError::InputTooShort { expected_bytes, read_bytes: offset });
-        }
-    }
-    if fill(&mut model, &mut [0])? > 0 {
-        return Err(VramError::InputTooLong { expected_bytes });
-    }
-    Ok(Hashed { sha256: sha256.finish(), tree: tree.finish() })
-}
-
-/// Reads until `part` is full or the input ends; returns the bytes read.
-fn fill(model: &mut impl Read, part: &mut [u8]) -> Result<usize, VramError> {
-    let mut filled = 0_usize;
-    while let Some(rest) = part.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match model.read(rest) {
-            Ok(0) => break,
-            Ok(read) => filled = filled.saturating_add(read),
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(VramError::Read(error)),
-        }
-    }
-    Ok(filled)
 }
 
 impl Core {
@@ -238,28 +188,28 @@ impl Core {
         }
     }
 
-    /// Checks that the memory is resident, uploads the input, asks the device whether it holds what was written, and
-    /// signs that.
+    /// Checks that the memory is resident, uploads the input, asks the device whether it holds what was written, signs
+    /// that, and writes the event.
     fn fill_and_sign(
         &self,
         model: impl Read,
         request: &Request,
-        claim: &Claim<'_>,
-        buffer: &DeviceBuffer,
+        filling: &Filling,
+        shard_id: &ShardId,
     ) -> Result<Sealed, VramError> {
-        let slot = &request.slot;
+        let (slot, buffer) = (&request.slot, filling.buffer()?);
         let (facts, probe) = slot.ask(buffer)?;
         self.check_policy(slot, vec![facts], Some(probe))?;
-        let hashed = upload(model, buffer, request)?;
+        let hashed = filling.upload(model)?;
         request.check_expected(&hashed)?;
         let tree_digest = hashed.tree.digest();
         let in_place = buffer.tree_digest().map_err(|error| slot.memory_failed(error))?;
         if !digests_equal(in_place.as_bytes(), tree_digest.as_bytes()) {
             let blocks = buffer.tree().map(|tree| hashed.tree.differing_blocks(&tree)).unwrap_or_default();
-            return Err(VramError::ContentsChanged { shard_id: claim.shard_id.as_str().to_owned(), blocks });
+            return Err(VramError::ContentsChanged { shard_id: shard_id.as_str().to_owned(), blocks });
         }
         let seal = Seal {
-            shard_id: claim.shard_id.clone(),
+            shard_id: shard_id.clone(),
             vram_bytes: buffer.len(),
             gpu_device: slot.index,
             sha256: *hashed.sha256.as_bytes(),
@@ -268,23 +218,17 @@ impl Core {
             sealed_at: OffsetDateTime::now_utc(),
             tensor_parallel: request.rank,
         };
+        self.audit.record(&Event::Sealed {
+            shard_id: shard_id.clone(),
+            gpu_device: seal.gpu_device,
+            vram_bytes: seal.vram_bytes,
+            digest: DigestHex::from_bytes(seal.sha256),
+        })?;
         Ok(Sealed { tag: self.key.sign(&seal.fields()), seal, kept_tree: hashed.tree })
     }
 
-    /// Makes the lease and its first handle. When the event cannot be kept the lease is dropped, and with it the memory.
-    fn hand_out(
-        &self,
-        request: &Request,
-        claim: Claim<'_>,
-        buffer: DeviceBuffer,
-        sealed: Sealed,
-    ) -> Result<SealedShard, VramError> {
-        let event = Event::Sealed {
-            shard_id: sealed.seal.shard_id.clone(),
-            gpu_device: sealed.seal.gpu_device,
-            vram_bytes: sealed.seal.vram_bytes,
-            digest: DigestHex::from_bytes(sealed.seal.sha256),
-        };
+    /// Makes the lease and its first handle.
+    fn hand_out(&self, request: &Request, claim: Claim<'_>, filling: Filling, sealed: Sealed) -> SealedShard {
         let lease = Arc::new(Lease {
             manager: self.id,
             seal: sealed.seal,
@@ -292,21 +236,13 @@ impl Core {
             kept_tree: sealed.kept_tree,
             slot: Arc::clone(&request.slot),
             audit: Arc::clone(&self.audit),
-            buffer: RwLock::new(Some(buffer)),
+            manager_stop: Arc::clone(&self.stop),
+            released: Arc::default(),
+            buffer: RwLock::new(filling.keep()),
             guards: AtomicUsize::new(0),
         });
-        self.audit.record(&event)?;
         claim.fulfil(&lease);
-        Ok(SealedShard::new(request.vram_bytes, lease))
-    }
-
-    /// Gives memory back after `error`. When it cannot be overwritten, that is the graver error.
-    fn roll_back(&self, request: &Request, claim: &Claim<'_>, buffer: DeviceBuffer, error: VramError) -> VramError {
-        let vram_bytes = buffer.len();
-        match buffer.release() {
-            Ok(()) => error,
-            Err(kept) => request.slot.quarantined(&*self.audit, claim.shard_id.clone(), vram_bytes, kept),
-        }
+        SealedShard::new(request.vram_bytes, lease)
     }
 }
 

@@ -30,7 +30,7 @@ impl TestHooks<'_> {
         let (offset, mask) = (bit.div_euclid(8), 1_u8.rotate_left(u32::try_from(bit.rem_euclid(8)).unwrap_or(0)));
         let lease = self.manager.core()?.lease(shard)?;
         let buffer = lease.buffer();
-        let buffer = buffer.as_ref().ok_or_else(|| lease.released())?;
+        let buffer = buffer.as_ref().ok_or_else(|| lease.released_error())?;
         let mut byte = [0];
         buffer.device().read(buffer.memory(), offset, &mut byte)?;
         buffer.device().write(buffer.memory(), offset, &byte.map(|byte| byte ^ mask))?;
@@ -44,7 +44,7 @@ impl TestHooks<'_> {
     pub fn read_device(&self, shard: &SealedShard, offset: u64, out: &mut [u8]) -> Result<(), VramError> {
         let lease = self.manager.core()?.lease(shard)?;
         let buffer = lease.buffer();
-        let buffer = buffer.as_ref().ok_or_else(|| lease.released())?;
+        let buffer = buffer.as_ref().ok_or_else(|| lease.released_error())?;
         Ok(buffer.device().read(buffer.memory(), offset, out)?)
     }
 

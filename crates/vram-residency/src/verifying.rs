@@ -40,12 +40,11 @@ impl VramManager {
         then: impl FnOnce(&Arc<Lease>) -> Result<R, VramError>,
     ) -> Result<R, VramError> {
         let core = self.running()?;
-        let lease = core.lease(shard).map_err(|error| core.refused(shard, error))?;
-        lease.slot.stop.check()?;
+        let refused = |error| core.refused(&shard.shard_id, shard.gpu_device, error);
+        let lease = core.lease(shard).map_err(refused)?;
+        lease.check_running()?;
         let buffer = lease.buffer();
-        core.check_seal(shard, &lease)
-            .and_then(|()| core.check_in_place(&lease, buffer.as_ref()))
-            .map_err(|error| core.refused(shard, error))?;
+        core.check_seal(shard, &lease).and_then(|()| core.check_in_place(&lease, buffer.as_ref())).map_err(refused)?;
         core.record_verified(&lease)?;
         then(&lease)
     }
@@ -87,7 +86,7 @@ impl Core {
 
     /// Checks the memory itself against what was sealed: the device, the policy, the bytes.
     pub(crate) fn check_in_place(&self, lease: &Lease, buffer: Option<&DeviceBuffer>) -> Result<(), VramError> {
-        let buffer = buffer.ok_or_else(|| lease.released())?;
+        let buffer = buffer.ok_or_else(|| lease.released_error())?;
         let (seal, slot) = (&lease.seal, &lease.slot);
         if slot.facts()?.uuid != seal.device_uuid {
             return Err(VramError::OtherDevice { shard_id: seal.shard_id.as_str().to_owned() });
@@ -108,16 +107,22 @@ impl Core {
 
     /// Writes the critical event of a refusal. The refusal stands whether or not the event was kept, and is returned,
     /// unless it was not kept: then that is the graver error.
-    fn refused(&self, shard: &SealedShard, error: VramError) -> VramError {
-        let event = Event::VerificationFailed {
-            shard_id: shard.shard_id.clone(),
-            gpu_device: shard.gpu_device,
-            reason: error.to_string(),
-        };
+    pub(crate) fn refused(&self, shard_id: &str, gpu_device: u32, error: VramError) -> VramError {
+        let event =
+            Event::VerificationFailed { shard_id: clipped(shard_id), gpu_device, reason: clipped(&error.to_string()) };
         match self.audit.record(&event) {
             Ok(()) => error,
             Err(lost) => lost.into(),
         }
+    }
+}
+
+/// Text from a handle, which may hold anything of any length, cut to what an event needs of it.
+fn clipped(text: &str) -> String {
+    const CHARACTERS: usize = 400;
+    match text.char_indices().nth(CHARACTERS) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
     }
 }
 

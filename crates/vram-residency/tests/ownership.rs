@@ -11,7 +11,9 @@
 use std::sync::Arc;
 
 use evidence::{Stream, check_on, proves};
-use vram_residency::{AuditSink, Fault, MemorySink, Operation, SimulatedDevice, VramConfig, VramError, VramManager};
+use vram_residency::{
+    AuditSink, Fault, MemorySink, Operation, SealOptions, SimulatedDevice, VramConfig, VramError, VramManager,
+};
 
 const MODEL: &[u8] = b"the weights of a very small model";
 
@@ -189,4 +191,78 @@ fn a_seal_that_can_neither_finish_nor_overwrite_stops_the_device() {
     check_on("simulated", Stream::CudaOperations, "event", vec!["quarantined"], bench.events.names());
     assert_eq!(bench.manager.used_vram(0).unwrap(), MODEL.len() as u64);
     assert!(matches!(bench.manager.seal_model(MODEL, 0), Err(VramError::Stopped { .. })));
+}
+
+#[test]
+fn a_reader_that_panics_leaves_no_weights_or_a_stopped_device() {
+    struct Panicking(bool);
+    impl std::io::Read for Panicking {
+        fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+            assert!(!self.0, "the caller's reader gives up");
+            self.0 = true;
+            out[..4].fill(7);
+            Ok(4)
+        }
+    }
+    for overwrite_fails in [false, true] {
+        let bench = bench();
+        if overwrite_fails {
+            bench.device.inject(Fault { operation: Operation::Overwrite, nth: 1, code: 1 });
+        }
+        let sealing = std::panic::AssertUnwindSafe(|| {
+            bench.manager.seal_reader(Panicking(false), 8, SealOptions::new(0).shard_id("a")).is_ok()
+        });
+        assert!(std::panic::catch_unwind(sealing).is_err());
+        let stopped = bench.manager.stop_cause().is_some();
+        assert_eq!((stopped, bench.device.live_allocations()), (overwrite_fails, usize::from(overwrite_fails)));
+        let events: &[&str] = if overwrite_fails { &["quarantined"] } else { &[] };
+        assert_eq!(bench.events.names(), events);
+        if !overwrite_fails {
+            assert!(overwritten(&bench.device));
+            bench.manager.seal_model_as("a", MODEL, 0).expect("the id is free again");
+        }
+    }
+}
+
+#[test]
+fn a_stopped_device_refuses_all_but_release_and_says_why() {
+    let bench = bench();
+    let (shard, kept) = (bench.manager.seal_model(MODEL, 0).unwrap(), bench.manager.seal_model(MODEL, 0).unwrap());
+    bench.device.inject(Fault { operation: Operation::Overwrite, nth: 1, code: 1 });
+    bench.manager.release(&shard).unwrap_err();
+    for refused in [
+        bench.manager.stream(0).map(drop),
+        bench.manager.enforce_vram_only_policy().map(drop),
+        bench.manager.attest_residency().map(drop),
+        bench.manager.verify_sealed(&kept),
+    ] {
+        assert!(matches!(refused, Err(VramError::Stopped { .. })), "{refused:?}");
+    }
+    assert!(bench.manager.stop_cause().unwrap().contains("quarantined"));
+    bench.manager.release(&kept).unwrap();
+}
+
+/// A sink that asks the manager something whenever an event comes.
+struct Curious(std::sync::OnceLock<std::sync::Weak<VramManager>>);
+
+impl AuditSink for Curious {
+    fn record(&self, _: &vram_residency::Event) -> Result<(), vram_residency::AuditError> {
+        if let Some(manager) = self.0.get().and_then(std::sync::Weak::upgrade) {
+            let _asked = (manager.is_vram_only(), manager.available_vram(0), manager.attest_residency().is_ok());
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_sink_that_asks_the_manager_about_a_release_gets_an_answer() {
+    let sink = Arc::new(Curious(std::sync::OnceLock::new()));
+    let config = VramConfig::default().audit(Arc::clone(&sink) as Arc<dyn AuditSink>);
+    let manager = Arc::new(VramManager::simulated(config).unwrap());
+    let shard = manager.seal_model(MODEL, 0).unwrap();
+    sink.0.set(Arc::downgrade(&manager)).unwrap();
+    let (done, wait) = std::sync::mpsc::channel();
+    std::thread::spawn(move || done.send(manager.release(&shard).is_ok()));
+    let released = wait.recv_timeout(std::time::Duration::from_secs(20));
+    assert_eq!(released, Ok(true), "the release hangs or fails");
 }

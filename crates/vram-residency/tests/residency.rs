@@ -139,6 +139,20 @@ fn a_policy_violation_on_one_device_stops_the_manager_for_all() {
 }
 
 #[test]
+fn weights_that_are_lent_are_not_run_after_the_manager_was_stopped() {
+    proves!("CI-007");
+    let (manager, _) = watched();
+    let shard = manager.seal_model(MODEL, 0).unwrap();
+    let stream = manager.stream(0).unwrap();
+    let guard = manager.verify_for_execute(&shard).unwrap();
+    let managed = AllocationOverride { is_managed: Some(true), ..AllocationOverride::default() };
+    manager.test_hooks().simulated(0).unwrap().set_allocation_facts(Some(managed));
+    assert!(matches!(manager.enforce_vram_only_policy(), Err(VramError::PolicyViolated { .. })));
+    let ran = guard.launch(&stream, |_| ()).is_ok();
+    check_on("simulated", Stream::PolicyEnforcement, "launched_after_the_stop", false, ran);
+}
+
+#[test]
 fn a_gpu_is_required_or_refused_with_what_was_looked_for() {
     let found = vram_residency::discover();
     if found.devices.is_empty() {

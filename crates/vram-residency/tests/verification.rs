@@ -11,8 +11,10 @@
 use std::sync::Arc;
 
 use evidence::{Stream, check, check_on, proves};
+use time::OffsetDateTime;
 use vram_residency::{
-    DeviceUuid, MemorySink, SealedShard, SecretToken, TensorParallel, VramConfig, VramError, VramManager,
+    ChainKey, DeviceUuid, MemorySink, NdjsonSink, SealedShard, SecretToken, TensorParallel, VramConfig, VramError,
+    VramManager, verify_log,
 };
 
 const MODEL: &[u8] = b"the weights of a very small model";
@@ -210,11 +212,61 @@ fn attestations_verify_under_the_same_token_only() {
 }
 
 #[test]
-fn a_changed_shard_is_not_attested() {
-    let manager = manager();
+fn a_changed_shard_is_not_attested_and_raises_the_alarm() {
+    let events = Arc::new(MemorySink::new());
+    let manager = VramManager::simulated(VramConfig::default().audit(events.clone())).unwrap();
     let shard = manager.seal_model(MODEL, 0).unwrap();
     manager.test_hooks().flip_bit(&shard, 3).unwrap();
     assert!(matches!(manager.attest_residency(), Err(VramError::ContentsChanged { .. })));
+    assert_eq!(events.names(), ["sealed", "verification_failed"]);
+}
+
+#[test]
+fn an_attestation_says_when_it_was_made() {
+    let before = OffsetDateTime::now_utc();
+    let made_at = manager().attest_residency().unwrap().made_at();
+    assert!(before <= made_at && made_at <= OffsetDateTime::now_utc());
+}
+
+#[test]
+fn a_handle_of_any_length_leaves_the_audit_log_readable() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.ndjson");
+    let sink = Arc::new(NdjsonSink::open(&path, ChainKey::new(&[1; 32])).unwrap());
+    let manager = VramManager::simulated(VramConfig::default().audit(sink)).unwrap();
+    let shard = manager.seal_model(MODEL, 0).unwrap();
+    let long = edited_with_lease(&shard, |shard| shard.shard_id = "\u{1}é".repeat(1 << 20));
+    assert!(matches!(manager.verify_sealed(&long), Err(VramError::SealForged { .. })));
+    let log = std::fs::read(&path).unwrap();
+    let summary = verify_log(&log[..], &ChainKey::new(&[1; 32])).unwrap();
+    assert_eq!((summary.lines, summary.critical), (2, 1));
+}
+
+/// In the code that verifies and seals, `==` stands between public things only.
+#[test]
+fn digests_and_tags_are_compared_in_constant_time_only() {
+    proves!("CI-003");
+    let sources =
+        [include_str!("../src/verifying.rs"), include_str!("../src/sealing.rs"), include_str!("../src/attestation.rs")];
+    let compared: Vec<&str> = sources
+        .iter()
+        .flat_map(|source| source.lines())
+        .map(str::trim)
+        .filter(|line| !line.starts_with("//") && (line.contains("==") || line.contains("!=")))
+        .collect();
+    check(
+        Stream::CryptoValidation,
+        "comparisons_that_are_not_constant_time",
+        vec![
+            "if lease.manager == self.id {",
+            "if slot.facts()?.uuid != seal.device_uuid {",
+            "if rank != core.rank {",
+            "if !broken_rules(&record.judge()).iter().any(|rule| rule == Rule::Vp004.as_str()) {",
+        ],
+        compared,
+    );
+    let in_constant_time = sources.concat().matches("digests_equal(").count();
+    check(Stream::CryptoValidation, "comparisons_in_constant_time", 5, in_constant_time);
 }
 
 #[test]
