@@ -91,9 +91,9 @@ const CONTROLS: [Control; 8] = [
         framework: "ISO/IEC 27001:2022",
         reference: "A.8.15 (2013: A.12.4.1), logs produced and protected",
         asks: "logs produced, stored, protected and analysed",
-        best: Level::Supports,
+        best: Level::Partially,
         requirements: &["RP-005", "CI-006", "10§2.3"],
-        scope: "events are written, and hold neither keys nor addresses",
+        scope: "events are written, and hold neither keys nor addresses; no requirement covers the chaining of the log",
     },
     Control {
         framework: "ISO/IEC 27001:2022",
