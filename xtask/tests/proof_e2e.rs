@@ -148,6 +148,34 @@ fn an_empty_suite_proves_nothing() {
 }
 
 #[test]
+fn what_is_older_than_the_last_build_is_built_all_the_same() {
+    let case = Case::new();
+    case.proof(&[]).ends(0, &[]);
+    let library = case.path("src/lib.rs");
+    let modified = std::fs::metadata(&library).unwrap().modified().unwrap();
+    case.replace("src/lib.rs", "saturating_mul(2)", "saturating_mul(3)");
+    std::fs::File::options().append(true).open(&library).unwrap().set_modified(modified).unwrap();
+    case.proof(&[]).ends(10, &["IV-001 failed", "observed: 63"]);
+}
+
+#[test]
+fn a_tree_or_a_test_binary_that_changes_during_the_run_makes_no_bundle() {
+    let writes = "super::double(0), 0); std::fs::write(\"left_behind.txt\", \"\").unwrap(";
+    let case = Case::with(|case| case.replace("src/lib.rs", "super::double(0), 0", writes));
+    case.proof(&[]).refuses(12, &["the working tree changed", "(clean)", "(dirty)"]);
+    assert_eq!(case.bundles(), Vec::<String>::new());
+
+    let replaces = "super::double(0), 0);
+        let executable = std::env::current_exe().unwrap();
+        let bytes = [std::fs::read(&executable).unwrap(), vec![0]].concat();
+        std::fs::remove_file(&executable).unwrap();
+        std::fs::write(&executable, bytes).unwrap(";
+    let case = Case::with(|case| case.replace("src/lib.rs", "super::double(0), 0", replaces));
+    case.proof(&[]).refuses(12, &["the test binary of doubling_", "changed while the tests ran"]);
+    assert_eq!(case.bundles(), Vec::<String>::new());
+}
+
+#[test]
 fn what_does_not_build_makes_no_bundle() {
     let case = Case::with(|case| case.replace(TESTS, "double(21)", "double(\"21\")"));
     case.proof(&[]).refuses(12, &["do not build"]);

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use proof_bundle::provenance::FileDigest;
 use serde::Deserialize;
 
 use crate::error::XtaskError;
@@ -19,6 +20,31 @@ pub(crate) struct TestBinary {
     pub(crate) executable: PathBuf,
     /// The package's directory: where its tests run.
     pub(crate) directory: PathBuf,
+    /// Its SHA-256 when it had just been built.
+    pub(crate) digest: FileDigest,
+}
+
+impl TestBinary {
+    /// The binary `id` at `executable`, as it is now.
+    pub(crate) fn new(id: String, executable: PathBuf, directory: PathBuf) -> Result<Self, XtaskError> {
+        let digest = FileDigest::of(&id, &executable)?;
+        Ok(Self { id, executable, directory, digest })
+    }
+
+    /// Checks that the file still is what was built.
+    ///
+    /// # Errors
+    /// [`XtaskError::Input`] when it is not: then nobody knows which one the tests ran.
+    pub(crate) fn check_unchanged(&self) -> Result<(), XtaskError> {
+        if FileDigest::of(&self.id, &self.executable)? == self.digest {
+            return Ok(());
+        }
+        Err(XtaskError::Input(format!(
+            "the test binary of {} changed while the tests ran: run again, and build nothing else into this target \
+             directory meanwhile",
+            self.id
+        )))
+    }
 }
 
 /// A line of cargo's build messages. Only lines about a target have all of these; only tests have an executable and
@@ -36,11 +62,20 @@ struct Profile {
     test: bool,
 }
 
-/// Builds every test of the workspace at `root`, as `cargo test` does, and returns the binaries sorted by id.
+/// Builds every test of the workspace at `root`, as `cargo test` does, and returns the binaries sorted by id. The members
+/// are built anew: cargo goes by times, and a file older than the last build is not seen to differ from it.
 ///
 /// # Errors
 /// [`XtaskError::Input`] when something does not compile; cargo's diagnostics are on stderr by then.
 pub(crate) fn build(root: &Path, workspace: &Workspace, scratch: &Path) -> Result<Vec<TestBinary>, XtaskError> {
+    let mut clean = env::cargo(root);
+    clean.args(["clean", "--quiet"]).args(workspace.packages.iter().flat_map(|package| ["--package", &package.name]));
+    let ended = process::run(clean.stdin(Stdio::null()).stdout(Stdio::null()), None)?;
+    if !ended.is_success() {
+        return Err(XtaskError::Input(format!(
+            "the last build cannot be removed ({ended}): see what cargo said above"
+        )));
+    }
     let messages = scratch.join("build.json");
     let output = File::create(&messages).map_err(XtaskError::write(&messages))?;
     let mut command = env::cargo(root);
@@ -73,9 +108,6 @@ fn artifact(line: &str, workspace: &Workspace) -> Result<Option<TestBinary>, Xta
         .iter()
         .find(|package| package.id == id)
         .ok_or_else(|| XtaskError::Input(format!("cargo built a test of {id}, which is not in the workspace")))?;
-    Ok(Some(TestBinary {
-        id: artifact.target.binary_id(&package.name),
-        executable,
-        directory: package.directory().to_owned(),
-    }))
+    let id = artifact.target.binary_id(&package.name);
+    TestBinary::new(id, executable, package.directory().to_owned()).map(Some)
 }

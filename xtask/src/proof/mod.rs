@@ -19,7 +19,6 @@ use proof_bundle::junit::TestResult;
 use proof_bundle::provenance::{Commit, Metadata, Provenance};
 use proof_bundle::requirement::{Specifications, parse_specs};
 use proof_bundle::{StagedBundle, TestType};
-use vram_residency::DeviceClass;
 
 use crate::cli::{BundleType, ProofArgs};
 use crate::device::{self, Chosen};
@@ -47,7 +46,8 @@ pub(crate) fn run(args: &ProofArgs) -> Result<Exit, XtaskError> {
     };
 
     // Everything that can be refused is refused before anything takes time.
-    let device = device::choose(args.device, &device::find())?;
+    let found = device::find();
+    let device = device::choose(args.device, &found)?;
     step(&format!("device: {} ({})", device.class, device.reason));
     let models = args.models.iter().map(|path| Model::open(path)).collect::<Result<Vec<_>, _>>()?;
     let commit = Commit::read(&root)?;
@@ -58,7 +58,8 @@ pub(crate) fn run(args: &ProofArgs) -> Result<Exit, XtaskError> {
     let workspace = Workspace::load(&root)?;
     let map = Map::read(&root, &workspace)?;
     let out = args.out.clone().unwrap_or_else(|| root.join(BUNDLES));
-    let bundle = StagedBundle::new(&out, test_type(args.bundle_type), &commit.sha)?;
+    let bundle_type = test_type(args.bundle_type);
+    check_writable(&out.join(bundle_type.as_str()))?;
 
     let scratch = tempfile::tempdir().map_err(XtaskError::write(&std::env::temp_dir()))?;
     let suite = Suite::run(args, &root, &workspace, scratch.path())?;
@@ -73,8 +74,32 @@ pub(crate) fn run(args: &ProofArgs) -> Result<Exit, XtaskError> {
 
     step("writing the bundle");
     process::check_interrupted()?;
-    let plan = Plan { args, root: &root, commit, device: &device, specifications, map: &map };
+    check_unchanged(&commit, &Commit::read(&root)?)?;
+    // Only now, so that no test could find it.
+    let bundle = StagedBundle::new(&out, bundle_type, &commit.sha)?;
+    let cuda_available = !found.devices.is_empty();
+    let plan = Plan { args, root: &root, commit, device: &device, cuda_available, specifications, map: &map };
     plan.finish(bundle, suite, &live, started)
+}
+
+/// Makes `directory`, and a file in it that is gone again.
+fn check_writable(directory: &Path) -> Result<(), XtaskError> {
+    std::fs::create_dir_all(directory).map_err(XtaskError::write(directory))?;
+    tempfile::tempfile_in(directory).map(drop).map_err(XtaskError::write(directory))
+}
+
+/// Checks that the bundle can say which source was tested.
+fn check_unchanged(before: &Commit, after: &Commit) -> Result<(), XtaskError> {
+    if before == after {
+        return Ok(());
+    }
+    let say = |commit: &Commit| format!("{} ({})", commit.sha, if commit.dirty { "dirty" } else { "clean" });
+    Err(XtaskError::Input(format!(
+        "the working tree changed while the tests ran, from {} to {}: run again and leave it alone meanwhile; where a test \
+         wrote into it, mend the test",
+        say(before),
+        say(after)
+    )))
 }
 
 fn test_type(bundle_type: BundleType) -> TestType {
@@ -116,6 +141,9 @@ impl Suite {
         if !results.is_empty() {
             results.push(doctests::run(root, scratch)?);
         }
+        for binary in &binaries {
+            binary.check_unchanged()?;
+        }
         Ok(Self { binaries, results, spool })
     }
 }
@@ -126,6 +154,7 @@ struct Plan<'a> {
     root: &'a Path,
     commit: Commit,
     device: &'a Chosen,
+    cuda_available: bool,
     specifications: Specifications,
     map: &'a Map,
 }
@@ -166,7 +195,7 @@ impl Plan<'_> {
             test_mode: self.device.class.to_string(),
             device_reason: self.device.reason.clone(),
             timestamp: timestamp.to_owned(),
-            environment: source::environment(self.root, self.device.class == DeviceClass::Gpu)?,
+            environment: source::environment(self.root, self.cuda_available)?,
             gpu_devices: vec![self.device.facts.clone()],
             models: live.models.clone(),
             command: source::command(self.args),
@@ -179,10 +208,7 @@ impl Plan<'_> {
             commit: self.commit.clone(),
             cargo_lock_sha256: source::digest("Cargo.lock", &self.root.join("Cargo.lock"))?.sha256,
             rustc: source::rustc(self.root, "-vV")?,
-            test_binaries: binaries
-                .iter()
-                .map(|binary| source::digest(&binary.id, &binary.executable))
-                .collect::<Result<_, _>>()?,
+            test_binaries: binaries.iter().map(|binary| binary.digest.clone()).collect(),
             kernel_images: Vec::new(),
             devices: vec![self.device.facts.clone()],
             nonce: self.args.nonce.clone(),

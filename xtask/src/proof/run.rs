@@ -254,7 +254,7 @@ esac
             let executable = self.0.path().join(id);
             std::fs::write(&executable, script).unwrap();
             std::fs::set_permissions(&executable, std::fs::Permissions::from_mode(0o755)).unwrap();
-            TestBinary { id: id.to_owned(), executable, directory: self.0.path().to_owned() }
+            TestBinary::new(id.to_owned(), executable, self.0.path().to_owned()).unwrap()
         }
 
         /// Lists and runs; each result as one word and its reason, by name.

@@ -70,9 +70,12 @@ impl Case {
         }
         let root = xtask.parent().unwrap();
         let evidence = root.join("crates/evidence");
-        // Copies share a target directory, and cargo tells members of workspaces apart by name, not by place.
-        let number = COPIES.fetch_add(1, Ordering::Relaxed);
-        case.replace("Cargo.toml", "name = \"doubling\"\nversion", &format!("name = \"doubling-{number}\"\nversion"));
+        // Copies share a target directory, and what cargo cleans it tells apart by the names of packages and targets.
+        let name = format!("doubling_{}", COPIES.fetch_add(1, Ordering::Relaxed));
+        case.replace("Cargo.toml", "\"doubling\"", &format!("{name:?}"));
+        for file in ["src/lib.rs", "tests/doubling.rs"] {
+            case.replace(file, "doubling::", &format!("{name}::"));
+        }
         case.replace("Cargo.toml", "../../../crates/evidence", evidence.to_str().unwrap());
         // The versions that the repository has, so that nothing is fetched.
         for file in ["Cargo.lock", "rust-toolchain.toml"] {
