@@ -162,7 +162,7 @@ pub struct ModelFile {
     /// The file's name; where the directories around it lie is nobody's business, so they are never written.
     #[serde(serialize_with = "write_file_name")]
     pub name: String,
-    /// `safetensors`, `gguf` or `unknown`.
+    /// `safetensors`, `gguf` or `opaque`.
     pub format: String,
     /// Its size in bytes.
     pub bytes: u64,

@@ -246,6 +246,33 @@ mod tests {
     }
 
     #[test]
+    fn of_an_opaque_model_no_header_is_recorded_and_its_name_need_not_be_unicode() {
+        use std::os::unix::ffi::OsStrExt;
+
+        let dir = tempfile::tempdir().unwrap();
+        let chosen = crate::device::choose(DeviceChoice::Simulated, &crate::device::find()).unwrap();
+        let opaque = dir.path().join(std::ffi::OsStr::from_bytes(b"odd\xff.bin"));
+        std::fs::write(&opaque, [7; 5000]).unwrap();
+        let gguf = dir.path().join("empty.gguf");
+        std::fs::write(&gguf, [b"GGUF".as_slice(), &3_u32.to_le_bytes(), &[0; 16]].concat()).unwrap();
+        let models = [Model::open(&opaque).unwrap(), Model::open(&gguf).unwrap()];
+        let spool = dir.path().join("spool");
+        let live = run(&chosen, &spool, 42, &models).unwrap();
+        assert!(live.ran.iter().all(|ran| ran.broken.is_empty()), "{:?}", live.ran);
+        let lines = lines(&spool);
+        let headers: Vec<&Value> = lines.iter().filter(|line| line["operation"] == "model_header").collect();
+        assert_eq!(headers.len(), 1);
+        for (file, model) in live.models.iter().zip(&models) {
+            assert_eq!(
+                json!(file.format),
+                json!(model.format)["format"],
+                "one word in the record and in metadata.json"
+            );
+        }
+        assert_eq!(headers[0]["header"]["format"], "gguf");
+    }
+
+    #[test]
     fn a_spool_that_cannot_be_written_ends_the_run_with_one_line() {
         let dir = tempfile::tempdir().unwrap();
         let chosen = crate::device::choose(DeviceChoice::Simulated, &crate::device::find()).unwrap();

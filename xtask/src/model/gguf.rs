@@ -1,9 +1,10 @@
-//! The header of a GGUF file: magic, version, two counts, key-value pairs, tensor descriptions.
-//! <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>
+//! The header of a GGUF file: magic, version, two counts, key-value pairs, tensor descriptions; and whether the tensors that
+//! it describes fit the data behind it. <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>
 
+use std::collections::BTreeSet;
 use std::io::{Read, Seek};
 
-use super::{Counted, Format};
+use super::{Counted, Format, clipped, ggml};
 
 /// The first four bytes.
 pub(super) const MAGIC: [u8; 4] = *b"GGUF";
@@ -20,10 +21,19 @@ const SMALLEST_TENSOR: u64 = 8 + 4 + 4 + 8;
 /// The most dimensions that ggml knows.
 const MOST_DIMENSIONS: u32 = 4;
 
+/// The longest names of tensors and keys that the format allows, in bytes.
+const LONGEST_NAME: u64 = 64;
+const LONGEST_KEY: u64 = 65_535;
+
+/// The key of the number that offsets and the beginning of the data are multiples of, and that number without the key.
+const ALIGNMENT_KEY: &[u8] = b"general.alignment";
+const DEFAULT_ALIGNMENT: u32 = 32;
+
 /// Arrays may nest; no writer goes this deep.
 const DEEPEST: u32 = 8;
 
 /// Type numbers of values that need more than a size.
+const UINT32: u32 = 4;
 const STRING: u32 = 8;
 const ARRAY: u32 = 9;
 
@@ -40,29 +50,83 @@ pub(super) fn parse<R: Read + Seek>(input: &mut Counted<R>) -> Result<Format, St
     let metadata_entries = u64(input)?;
     fits(input, "tensors", tensors, SMALLEST_TENSOR)?;
     fits(input, "metadata entries", metadata_entries, SMALLEST_ENTRY)?;
+    let mut alignment = DEFAULT_ALIGNMENT;
     for _ in 0..metadata_entries {
-        text(input)?;
+        let key = name(input, "key", LONGEST_KEY)?;
         let kind = u32(input)?;
-        value(input, kind, 0)?;
+        if key == ALIGNMENT_KEY && kind == UINT32 {
+            alignment = u32(input)?;
+        } else {
+            value(input, kind, 0)?;
+        }
     }
-    let mut last_offset = 0;
+    if !alignment.is_power_of_two() {
+        return Err(format!("is malformed: its alignment is {alignment}, not a power of two"));
+    }
+    let mut names = BTreeSet::new();
+    let mut places = Vec::new();
+    let mut unchecked_tensors = 0_u64;
     for _ in 0..tensors {
-        text(input)?;
+        let tensor = Tensor::read(input)?;
+        let bytes = ggml::tensor_bytes(tensor.kind, &tensor.extents)
+            .map_err(|why| format!("is malformed: tensor {} {why}", clipped(&tensor.name)))?;
+        if bytes.is_none() {
+            unchecked_tensors = unchecked_tensors.saturating_add(1);
+        }
+        // Of a type that is not known here, a tensor takes a byte at least.
+        places.push((tensor.offset, bytes.unwrap_or(1), tensor.name.clone()));
+        if let Some(twice) = names.replace(tensor.name) {
+            return Err(format!("is malformed: the tensor name {} comes twice", clipped(&twice)));
+        }
+    }
+    let header_bytes = input.position;
+    let begin = header_bytes.checked_next_multiple_of(u64::from(alignment)).unwrap_or(u64::MAX);
+    lie_apart(places, u64::from(alignment), input.bytes.saturating_sub(begin))?;
+    Ok(Format::Gguf { version, tensors, metadata_entries, header_bytes, unchecked_tensors })
+}
+
+/// What the header says of one tensor.
+struct Tensor {
+    name: Vec<u8>,
+    extents: Vec<u64>,
+    kind: u32,
+    offset: u64,
+}
+
+impl Tensor {
+    fn read<R: Read + Seek>(input: &mut Counted<R>) -> Result<Self, String> {
+        let name = name(input, "tensor name", LONGEST_NAME)?;
         let dimensions = u32(input)?;
         if dimensions > MOST_DIMENSIONS {
             return Err(format!("is malformed: a tensor claims {dimensions} dimensions, more than {MOST_DIMENSIONS}"));
         }
-        // The dimensions, then the type.
-        input.skip(u64::from(dimensions).saturating_mul(8).saturating_add(4))?;
-        last_offset = u64(input)?.max(last_offset);
+        let extents = (0..dimensions).map(|_| u64(input)).collect::<Result<_, _>>()?;
+        Ok(Self { name, extents, kind: u32(input)?, offset: u64(input)? })
     }
-    if tensors > 0 && last_offset >= input.left() {
-        return Err(format!(
-            "is truncated: a tensor's data begins at offset {last_offset}, and {} bytes follow the header; fetch the file again",
-            input.left()
-        ));
+}
+
+/// Checks that tensors, given as offset, size and name, begin at multiples of `alignment`, lie within `data_bytes`, and
+/// have no byte in common.
+fn lie_apart(mut places: Vec<(u64, u64, Vec<u8>)>, alignment: u64, data_bytes: u64) -> Result<(), String> {
+    places.sort();
+    let mut filled = 0;
+    for (offset, bytes, name) in places {
+        let name = clipped(&name);
+        let end = offset.checked_add(bytes).filter(|end| *end <= data_bytes).ok_or_else(|| {
+            format!(
+                "is truncated or malformed: tensor {name} takes {bytes} bytes from offset {offset}, and {data_bytes} bytes of \
+                 data follow the header; fetch the file again"
+            )
+        })?;
+        if offset.checked_rem(alignment) != Some(0) {
+            return Err(format!("is malformed: tensor {name} begins at offset {offset}, no multiple of {alignment}"));
+        }
+        if offset < filled {
+            return Err(format!("is malformed: tensor {name} begins at offset {offset}, within another tensor"));
+        }
+        filled = end;
     }
-    Ok(Format::Gguf { version, tensors, metadata_entries, header_bytes: input.position })
+    Ok(())
 }
 
 /// Refuses a count whose smallest items would not fit the rest of the file.
@@ -114,6 +178,17 @@ fn size_of_kind(kind: u32) -> Result<u64, String> {
         10..=12 => Ok(8),
         _ => Err(format!("is malformed: no value has type {kind}")),
     }
+}
+
+/// Reads a name: its length, then its bytes.
+fn name<R: Read + Seek>(input: &mut Counted<R>, what: &str, longest: u64) -> Result<Vec<u8>, String> {
+    let length = u64(input)?;
+    if length > longest {
+        return Err(format!("is malformed: a {what} claims {length} bytes, more than {longest}"));
+    }
+    let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+    input.fill(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Skips a string: its length, then its bytes.
@@ -169,7 +244,7 @@ mod tests {
         [&kind.to_le_bytes(), &count.to_le_bytes()[..], elements].concat()
     }
 
-    /// Header and 64 bytes of data.
+    /// Header, padding and 64 bytes of data.
     fn good() -> (Vec<u8>, u64) {
         let mut bytes = head(3, 2, 4);
         bytes.extend(entry("general.architecture", STRING, &string("bert")));
@@ -179,8 +254,12 @@ mod tests {
         bytes.extend(tensor("t", &[4, 2], 0));
         bytes.extend(tensor("u", &[8], 32));
         let header = bytes.len() as u64;
-        bytes.extend([7; 64]);
-        (bytes, header)
+        (with_data(bytes, 64), header)
+    }
+
+    fn with_data(mut header: Vec<u8>, data: usize) -> Vec<u8> {
+        header.resize(header.len().next_multiple_of(32) + data, 7);
+        header
     }
 
     fn read(bytes: &[u8]) -> Result<Format, String> {
@@ -190,14 +269,55 @@ mod tests {
     #[test]
     fn a_sound_header_is_read_to_its_end() {
         let (bytes, header_bytes) = good();
-        assert_eq!(read(&bytes), Ok(Format::Gguf { version: 3, tensors: 2, metadata_entries: 4, header_bytes }));
+        let (version, tensors, metadata_entries, unchecked_tensors) = (3, 2, 4, 0);
+        let expected = Format::Gguf { version, tensors, metadata_entries, header_bytes, unchecked_tensors };
+        assert_eq!(read(&bytes), Ok(expected));
     }
 
     #[test]
-    fn every_truncation_of_the_header_is_refused() {
-        let (bytes, header) = good();
-        for length in 0..header as usize + 33 {
+    fn every_truncation_is_refused() {
+        let (bytes, _) = good();
+        for length in 0..bytes.len() {
             assert!(read(&bytes[..length]).is_err(), "{length} of {} bytes", bytes.len());
+        }
+    }
+
+    #[test]
+    fn tensors_that_do_not_fit_the_data_or_one_another_are_refused() {
+        let file = |tensors: &[Vec<u8>], data| {
+            read(&with_data([head(3, tensors.len() as u64, 0), tensors.concat()].concat(), data))
+        };
+        let billion = file(&[tensor("t", &[1_000_000_000], 0)], 32).unwrap_err();
+        assert!(billion.contains("takes 4000000000 bytes from offset 0, and 32 bytes"), "{billion}");
+        assert!(file(&[tensor("t", &[1 << 62, 2], 0)], 32).unwrap_err().contains("64 bits"));
+        assert!(file(&[tensor("t", &[1], u64::MAX - 31)], 32).unwrap_err().contains("truncated"));
+        let pair = |name: &str, offset| file(&[tensor("t", &[9], 0), tensor(name, &[8], offset)], 96);
+        assert!(pair("u", 64).is_ok());
+        assert!(pair("t", 64).unwrap_err().contains("comes twice"));
+        assert!(pair("u", 32).unwrap_err().contains("within another tensor"));
+        assert!(pair("u", 60).unwrap_err().contains("no multiple of 32"));
+        assert!(pair(&"u".repeat(65), 64).unwrap_err().contains("claims 65 bytes"));
+    }
+
+    #[test]
+    fn sizes_of_an_unknown_type_are_counted_as_unchecked() {
+        let mut odd = tensor("t", &[1 << 40], 0);
+        let kind = odd.len() - 12;
+        odd[kind] = 200;
+        let bytes = with_data([head(3, 2, 0), odd, tensor("u", &[8], 32)].concat(), 64);
+        assert!(matches!(read(&bytes), Ok(Format::Gguf { unchecked_tensors: 1, .. })));
+    }
+
+    #[test]
+    fn the_alignment_of_the_file_is_heeded() {
+        let file = |alignment: u32| {
+            let entry = entry("general.alignment", UINT32, &alignment.to_le_bytes());
+            read(&with_data([head(3, 1, 1), entry, tensor("t", &[8], 32)].concat(), 256))
+        };
+        assert!(file(8).is_ok());
+        assert!(file(64).unwrap_err().contains("no multiple of 64"));
+        for odd in [0, 48] {
+            assert!(file(odd).unwrap_err().contains("not a power of two"));
         }
     }
 

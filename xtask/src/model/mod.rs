@@ -3,6 +3,7 @@
 //! Nothing here holds a file in memory: headers are read through a buffer, and every count that a file claims is compared with
 //! the bytes it has before anything is done with it.
 
+mod ggml;
 mod gguf;
 mod safetensors;
 
@@ -35,6 +36,8 @@ pub(crate) enum Format {
         metadata_entries: u64,
         /// Everything before the tensor data's padding.
         header_bytes: u64,
+        /// Tensors of types that are not known here: that they begin within the data was checked, their sizes were not.
+        unchecked_tensors: u64,
     },
     /// Any other file: its bytes are sealed, nothing is said of their meaning.
     Opaque,
@@ -92,6 +95,15 @@ fn format_of(path: &Path, file: File, bytes: u64) -> Result<Format, String> {
             Ok(Format::Opaque)
         }
     }
+}
+
+/// The most bytes of a name that a message repeats.
+const SHOWN: usize = 64;
+
+/// A name of a file's own as a message shows it: quoted, odd characters escaped, the end of a long one left off.
+fn clipped(name: &[u8]) -> String {
+    let text = String::from_utf8_lossy(name.get(..SHOWN).unwrap_or(name));
+    if name.len() > SHOWN { format!("{text:?}…") } else { format!("{text:?}") }
 }
 
 /// A reader that knows how many bytes are left, so that no claim of a file is believed beyond them.

@@ -8,7 +8,7 @@ use std::io::{Read, Seek};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
-use super::{Counted, Format};
+use super::{Counted, Format, clipped};
 
 /// The longest header that the reference implementation accepts, in bytes.
 const LONGEST_HEADER: u64 = 100_000_000;
@@ -36,22 +36,27 @@ pub(super) fn parse<R: Read + Seek>(input: &mut Counted<R>) -> Result<Format, St
     input.need(length)?;
     let data_bytes = input.left().saturating_sub(length);
     let header = input.inner.by_ref().take(length);
-    let Tensors(mut tensors) = serde_json::from_reader(header)
-        .map_err(|error| format!("has a malformed safetensors header: {error}; fetch the file again"))?;
+    let Tensors(mut tensors) = serde_json::from_reader(header).map_err(|error| {
+        // It may repeat a value of the file's, however long.
+        let error: String = error.to_string().chars().take(200).collect();
+        format!("has a malformed safetensors header: {error}; fetch the file again")
+    })?;
     tensors.sort_by_key(|(_, tensor)| tensor.data_offsets);
     let mut filled = 0_u64;
     for (name, tensor) in &tensors {
         let (begin, end) = tensor.data_offsets;
+        let name = clipped(name.as_bytes());
         if begin != filled || end < begin || end > data_bytes {
             return Err(format!(
-                "is truncated or malformed: tensor {name:?} claims the bytes {begin} to {end} of {data_bytes}, where {filled} \
+                "is truncated or malformed: tensor {name} claims the bytes {begin} to {end} of {data_bytes}, where {filled} \
                  comes next; fetch the file again"
             ));
         }
         if tensor.bytes() != end.checked_sub(begin) {
             return Err(format!(
-                "is malformed: tensor {name:?} of type {:?} and shape {:?} does not take the bytes {begin} to {end}",
-                tensor.dtype, tensor.shape
+                "is malformed: tensor {name} of type {} and {} dimensions does not take the bytes {begin} to {end}",
+                clipped(tensor.dtype.as_bytes()),
+                tensor.shape.len()
             ));
         }
         filled = end;
@@ -100,7 +105,7 @@ impl<'de> Visitor<'de> for Members {
         let mut tensors = Vec::new();
         while let Some(name) = map.next_key::<String>()? {
             if !names.insert(name.clone()) {
-                return Err(A::Error::custom(format!("the name {name:?} comes twice")));
+                return Err(A::Error::custom(format!("the name {} comes twice", clipped(name.as_bytes()))));
             }
             if name == METADATA {
                 map.next_value::<std::collections::BTreeMap<String, String>>()?;
@@ -174,6 +179,19 @@ mod tests {
         ] {
             assert!(read(&file(&header, data)).is_err(), "{header}");
         }
+    }
+
+    #[test]
+    fn a_long_name_or_type_is_not_echoed_whole() {
+        let long = "n".repeat(100_000);
+        let header = format!(r#"{{"{long}":{{"dtype":"{long}","shape":[1],"data_offsets":[0,4]}}}}"#);
+        let message = read(&file(&header, 4)).unwrap_err();
+        assert!(message.len() < 400 && message.contains("nnn"), "{message}");
+        let message = read(&file(&format!(r#"{{"a":{{"shape":"{long}"}}}}"#), 0)).unwrap_err();
+        assert!(message.len() < 400 && message.contains("nnn"), "{message}");
+        let tensor = r#"{"dtype":"F32","shape":[1],"data_offsets":[0,4]}"#;
+        let message = read(&file(&format!(r#"{{"{long}":{tensor},"{long}":{tensor}}}"#), 4)).unwrap_err();
+        assert!(message.len() < 400 && message.contains("comes twice"), "{message}");
     }
 
     #[test]
