@@ -1,10 +1,10 @@
 //! The writer of a bundle's files.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -13,7 +13,7 @@ use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
 use crate::Error;
-use crate::hash::sha256_hex;
+use crate::hash::{Sha256, sha256_hex};
 use crate::provenance::Commit;
 use crate::store::{Disk, Store};
 
@@ -62,6 +62,8 @@ pub struct ProofBundle {
     root: PathBuf,
     run_id: String,
     chains: Mutex<BTreeMap<String, Chain>>,
+    /// What this bundle wrote into each of its files.
+    written: Mutex<BTreeMap<String, Sha256>>,
     broken: AtomicBool,
     store: Box<dyn Store>,
 }
@@ -100,7 +102,14 @@ impl ProofBundle {
     }
 
     pub(crate) fn open(root: PathBuf, run_id: String, store: Box<dyn Store>) -> Self {
-        Self { root, run_id, chains: Mutex::default(), broken: AtomicBool::new(false), store }
+        Self {
+            root,
+            run_id,
+            chains: Mutex::default(),
+            written: Mutex::default(),
+            broken: AtomicBool::new(false),
+            store,
+        }
     }
 
     /// The bundle's directory.
@@ -204,21 +213,37 @@ impl ProofBundle {
     }
 
     pub(crate) fn put(&self, file: &str, bytes: &[u8]) -> Result<(), Error> {
-        let path = self.root.join(file);
-        let written = self.store.create(&path, bytes);
-        self.note(written.is_ok());
-        written.map_err(Error::io("write", &path))
+        self.write(file, bytes, |path| self.store.create(path, bytes))
     }
 
     pub(crate) fn append(&self, file: &str, bytes: &[u8]) -> Result<(), Error> {
-        let path = self.root.join(file);
-        let written = self.store.append(&path, bytes);
-        self.note(written.is_ok());
-        written.map_err(Error::io("write", &path))
+        self.write(file, bytes, |path| self.store.append(path, bytes))
     }
 
-    fn note(&self, written: bool) {
-        self.broken.fetch_or(!written, Ordering::SeqCst);
+    /// The files that this bundle wrote, each with the digest of what it wrote there.
+    pub(crate) fn written(&self) -> BTreeMap<String, String> {
+        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        written.iter().map(|(file, digest)| (file.clone(), digest.to_hex())).collect()
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        self.store.as_ref()
+    }
+
+    fn write(&self, file: &str, bytes: &[u8], write: impl FnOnce(&Path) -> io::Result<()>) -> Result<(), Error> {
+        let path = self.root.join(file);
+        // Held during the write, so that what is digested is in the order of the file.
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        match write(&path) {
+            Ok(()) => {
+                written.entry(file.to_owned()).or_default().update(bytes);
+                Ok(())
+            }
+            Err(error) => {
+                self.broken.store(true, Ordering::SeqCst);
+                Err(Error::io("write", &path)(error))
+            }
+        }
     }
 }
 
@@ -266,7 +291,7 @@ pub(crate) fn reserve(
         if !taken {
             match fs::create_dir(&directory) {
                 Ok(()) => return Ok((run_id, directory)),
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(Error::io("create", &directory)(error)),
             }
         }

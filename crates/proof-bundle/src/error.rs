@@ -89,6 +89,12 @@ pub enum Error {
         /// The file's name.
         file: String,
     },
+    /// Something else than the run wrote into its bundle, so it must not be published.
+    #[error("`{}` in this bundle is not what its run wrote: let nothing else write there and start a new run", name.escape_debug())]
+    Foreign {
+        /// The file's name.
+        name: String,
+    },
     /// An earlier write into the bundle failed, so it must not be published.
     #[error("an earlier write into this bundle failed: start a new run")]
     Incomplete,

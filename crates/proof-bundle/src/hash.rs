@@ -14,16 +14,36 @@ pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
     hex(&digest(&SHA256, bytes))
 }
 
+/// The digest of bytes that come one after another.
+pub(crate) struct Sha256(Context);
+
+impl Sha256 {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of what came so far.
+    pub(crate) fn to_hex(&self) -> String {
+        hex(&self.0.clone().finish())
+    }
+}
+
+impl Default for Sha256 {
+    fn default() -> Self {
+        Self(Context::new(&SHA256))
+    }
+}
+
 /// The digest of a file, read in chunks.
 pub(crate) fn sha256_file(path: &Path) -> Result<String, Error> {
     let mut file = File::open(path).map_err(Error::io("open", path))?;
-    let mut context = Context::new(&SHA256);
+    let mut sha256 = Sha256::default();
     let mut buffer = vec![0; 1 << 16];
     loop {
         let read = file.read(&mut buffer).map_err(Error::io("read", path))?;
         match buffer.get(..read) {
-            Some(chunk) if !chunk.is_empty() => context.update(chunk),
-            _ => return Ok(hex(&context.finish())),
+            Some(chunk) if !chunk.is_empty() => sha256.update(chunk),
+            _ => return Ok(sha256.to_hex()),
         }
     }
 }

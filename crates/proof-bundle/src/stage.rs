@@ -1,6 +1,6 @@
 //! A bundle that exists under its name only when it is complete.
 
-use std::fs::{self, File};
+use std::fs;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
@@ -38,25 +38,36 @@ impl StagedBundle {
         Ok(Self { bundle: ProofBundle::open(directory, run_id, store), target })
     }
 
-    /// Writes `SHA256SUMS`, waits until the disk holds every file, and gives the bundle its name. Returns the bundle's
-    /// directory.
+    /// Writes `SHA256SUMS`, waits until the disk holds every file, gives the bundle its name, and waits until the disk
+    /// holds that too. Returns the bundle's directory.
     ///
     /// # Errors
     ///
-    /// [`Error::Incomplete`] when an earlier write failed, [`Error::Io`] when one fails now. Either way the bundle is
-    /// removed.
+    /// [`Error::Incomplete`] when an earlier write failed, [`Error::Io`] when one fails now, [`Error::Foreign`] when the
+    /// directory holds anything that this bundle did not write. In each case the bundle is removed.
     pub fn publish(self) -> Result<PathBuf, Error> {
         if self.bundle.is_broken() {
             return Err(Error::Incomplete);
         }
+        self.bundle.put(sums::FILE, sums::text(&self.bundle.written()).as_bytes())?;
         let root = self.bundle.root();
-        self.bundle.put(sums::FILE, sums::of_directory(root)?.as_bytes())?;
-        for entry in fs::read_dir(root).map_err(Error::io("list", root))? {
-            let path = entry.map_err(Error::io("list", root))?.path();
-            File::open(&path).and_then(|file| file.sync_all()).map_err(Error::io("write", &path))?;
+        let written = self.bundle.written();
+        sums::check(root, &written)?;
+        for file in written.keys() {
+            self.sync(&root.join(file))?;
         }
-        fs::rename(root, &self.target).map_err(Error::io("create", &self.target))?;
+        self.sync(root)?;
+        self.bundle.store().rename(root, &self.target).map_err(Error::io("create", &self.target))?;
+        if let Err(error) = self.target.parent().map_or(Ok(()), |parent| self.sync(parent)) {
+            // A name that a power cut may take back is none; what cannot be removed is complete at least.
+            let _ = fs::remove_dir_all(&self.target);
+            return Err(error);
+        }
         Ok(self.target.clone())
+    }
+
+    fn sync(&self, path: &Path) -> Result<(), Error> {
+        self.bundle.store().sync(path).map_err(Error::io("write", path))
     }
 }
 
@@ -87,6 +98,7 @@ impl Drop for StagedBundle {
 mod tests {
     use std::io;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, Mutex};
 
     use serde_json::json;
 
@@ -114,6 +126,45 @@ mod tests {
 
         fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
             self.write(bytes, |bytes| Disk.append(path, bytes))
+        }
+
+        fn sync(&self, path: &Path) -> io::Result<()> {
+            Disk.sync(path)
+        }
+
+        fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+            Disk.rename(from, to)
+        }
+    }
+
+    /// A disk that notes what has to survive a power cut, and loses it at the last of so many waits.
+    struct NotingDisk {
+        notes: Arc<Mutex<Vec<String>>>,
+        syncs_that_work: usize,
+    }
+
+    impl Store for NotingDisk {
+        fn create(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+            Disk.create(path, bytes)
+        }
+
+        fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+            Disk.append(path, bytes)
+        }
+
+        fn sync(&self, path: &Path) -> io::Result<()> {
+            let mut notes = self.notes.lock().unwrap();
+            if notes.iter().filter(|note| note.starts_with("sync ")).count() == self.syncs_that_work {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            notes.push(format!("sync {}", path.file_name().unwrap().display()));
+            Disk.sync(path)
+        }
+
+        fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+            let names = [from, to].map(|path| path.file_name().unwrap().display().to_string());
+            self.notes.lock().unwrap().push(format!("rename {} {}", names[0], names[1]));
+            Disk.rename(from, to)
         }
     }
 
@@ -151,5 +202,27 @@ mod tests {
         assert!(staged.seeds().record(42).is_err());
         assert!(matches!(staged.publish(), Err(Error::Incomplete)));
         assert_eq!(fs::read_dir(directory.path().join("unit")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_disk_holds_the_files_before_the_name_and_the_name_before_it_is_told() {
+        let publish = |syncs_that_work| {
+            let directory = tempfile::tempdir().unwrap();
+            let notes = Arc::new(Mutex::new(Vec::new()));
+            let store = Box::new(NotingDisk { notes: Arc::clone(&notes), syncs_that_work });
+            let staged = StagedBundle::with_store(directory.path(), TestType::Unit, "0123456789abcdef", store).unwrap();
+            let run_id = staged.run_id().to_owned();
+            staged.seeds().record(42).unwrap();
+            let published = staged.publish();
+            let left = fs::read_dir(directory.path().join("unit")).unwrap().count();
+            let notes = notes.lock().unwrap().join(", ").replace(&run_id, "ID");
+            (published.is_ok(), left, notes)
+        };
+        let all = "sync SHA256SUMS, sync seeds.txt, sync .ID.partial, rename .ID.partial ID, sync unit";
+        assert_eq!(publish(4), (true, 1, all.to_owned()));
+        for syncs_that_work in 0..4 {
+            let (published, left, _) = publish(syncs_that_work);
+            assert_eq!((published, left), (false, 0), "after {syncs_that_work} syncs");
+        }
     }
 }

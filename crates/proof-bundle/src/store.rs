@@ -1,6 +1,6 @@
 //! The one place that writes into a bundle: a seam, so that a test can run out of disk space.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -10,6 +10,10 @@ pub(crate) trait Store: Send + Sync {
     fn create(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
     /// Appends to a file, creating it first when there is none.
     fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+    /// Waits until the disk holds a file, or the names in a directory.
+    fn sync(&self, path: &Path) -> io::Result<()>;
+    /// Gives a directory another name beside its own.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 }
 
 /// The file system.
@@ -22,5 +26,13 @@ impl Store for Disk {
 
     fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         OpenOptions::new().append(true).create(true).open(path)?.write_all(bytes)
+    }
+
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
     }
 }

@@ -1,5 +1,6 @@
 //! `SHA256SUMS`, in the format that coreutils' `sha256sum -c` reads.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -9,16 +10,32 @@ use crate::hash::sha256_file;
 /// The file's name in a bundle.
 pub(crate) const FILE: &str = "SHA256SUMS";
 
-/// A line per file of `directory` but `SHA256SUMS` itself, sorted by name; directories are left out.
-pub(crate) fn of_directory(directory: &Path) -> Result<String, Error> {
-    let mut lines = Vec::new();
+/// The text of the file: a line per name and digest.
+pub(crate) fn text(digests: &BTreeMap<String, String>) -> String {
+    digests.iter().map(|(name, digest)| format!("{digest}  {name}\n")).collect()
+}
+
+/// Checks that `directory` holds the files that `digests` names and nothing else.
+///
+/// # Errors
+///
+/// [`Error::Foreign`] for the first entry, in the order of names, that is there too much, missing, no regular file, or of
+/// another content; [`Error::Io`] when the directory or a file cannot be read.
+pub(crate) fn check(directory: &Path, digests: &BTreeMap<String, String>) -> Result<(), Error> {
+    let mut names: Vec<String> = digests.keys().cloned().collect();
     for entry in fs::read_dir(directory).map_err(Error::io("list", directory))? {
-        let path = entry.map_err(Error::io("list", directory))?.path();
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if path.is_file() && name != FILE {
-            lines.push((name, sha256_file(&path)?));
+        let entry = entry.map_err(Error::io("list", directory))?;
+        names.push(entry.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    for name in names {
+        let path = directory.join(&name);
+        // A link's own type: what it leads to may be another file tomorrow.
+        let is_file = path.symlink_metadata().is_ok_and(|metadata| metadata.is_file());
+        match digests.get(&name) {
+            Some(digest) if is_file && *digest == sha256_file(&path)? => {}
+            _ => return Err(Error::Foreign { name }),
         }
     }
-    lines.sort();
-    Ok(lines.iter().map(|(name, hash)| format!("{hash}  {name}\n")).collect())
+    Ok(())
 }

@@ -161,6 +161,30 @@ fn an_unfinished_bundle_is_removed() {
     assert_eq!(names(&directory.path().join("gpu")), Vec::<String>::new());
 }
 
+/// Each of these a test could do to the bundle of the run that it is part of.
+#[test]
+fn a_bundle_that_something_else_wrote_into_is_not_published() {
+    let unpublished = |name: &str, meddle: &dyn Fn(&Path)| {
+        let directory = tempfile::tempdir().unwrap();
+        let staged = StagedBundle::new(directory.path(), TestType::Unit, COMMIT).unwrap();
+        staged.write_json("metadata", &json!({})).unwrap();
+        staged.seeds().record(7).unwrap();
+        meddle(staged.root());
+        let error = staged.publish().unwrap_err();
+        assert!(matches!(&error, Error::Foreign { name: found } if found == name), "{name}: {error}");
+        assert_eq!(names(&directory.path().join("unit")), Vec::<String>::new(), "{name}");
+    };
+    unpublished("extra.json", &|root| fs::write(root.join("extra.json"), "{}").unwrap());
+    unpublished(".hidden", &|root| fs::write(root.join(".hidden"), "").unwrap());
+    unpublished("folder", &|root| fs::create_dir(root.join("folder")).unwrap());
+    unpublished("metadata.json", &|root| fs::remove_file(root.join("metadata.json")).unwrap());
+    unpublished("seeds.txt", &|root| fs::write(root.join("seeds.txt"), "8\n").unwrap());
+    unpublished("seeds.txt", &|root| {
+        fs::rename(root.join("seeds.txt"), root.parent().unwrap().parent().unwrap().join("elsewhere")).unwrap();
+        std::os::unix::fs::symlink("../../elsewhere", root.join("seeds.txt")).unwrap();
+    });
+}
+
 #[test]
 fn coreutils_check_the_sums_and_see_a_changed_byte() {
     let directory = tempfile::tempdir().unwrap();
