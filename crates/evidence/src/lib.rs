@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 mod claim;
+mod finite;
 mod observation;
 mod record;
 mod spool;

@@ -4,6 +4,8 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use crate::finite;
+
 /// An expected and an observed value. Only [`observe`] makes one, so a status cannot be chosen.
 ///
 /// Serialises to `{"expected": …, "observed": …, "status": "pass" | "fail"}`.
@@ -18,7 +20,8 @@ pub struct Observation {
 ///
 /// # Panics
 ///
-/// When a value cannot be represented in JSON (a map whose keys are not strings, say).
+/// When a value cannot be represented in JSON (a map whose keys are not strings, or a number that is infinite or not a
+/// number, say).
 pub fn observe(expected: impl Serialize, observed: impl Serialize) -> Observation {
     Observation { expected: to_value("expected", expected), observed: to_value("observed", observed) }
 }
@@ -56,7 +59,7 @@ impl Serialize for Observation {
 
 #[allow(clippy::panic, reason = "a test's assertion fails by panicking")]
 pub(crate) fn to_value(name: &str, value: impl Serialize) -> Value {
-    match serde_json::to_value(value) {
+    match finite::check(&value).and_then(|()| serde_json::to_value(value)) {
         Ok(value) => value,
         Err(error) => panic!("`{name}` cannot be written as JSON: {error}"),
     }

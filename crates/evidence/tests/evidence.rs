@@ -12,6 +12,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use evidence::{Record, Spool, Stream, check, check_on, observe, proves, seed};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 fn lines(path: &Path) -> Vec<Value> {
@@ -33,6 +34,55 @@ fn a_difference_at_any_depth_is_seen() {
     assert!(!observe(json!({"a": [0, {"b": 1}]}), json!({"a": [0, {"b": 2}]})).holds());
     assert!(!observe(json!({"a": 1}), json!({"a": 1, "b": null})).holds());
     assert!(!observe(true, "true").holds());
+}
+
+/// JSON has one word for all of them, `null`: they would compare equal to each other and to nothing at all.
+#[test]
+fn a_number_that_json_cannot_write_is_refused_at_any_depth() {
+    #[derive(Clone, Serialize)]
+    struct Speed {
+        bytes_per_second: f64,
+    }
+    #[derive(Clone, Serialize)]
+    enum Timing {
+        Mean(f64),
+        Range(f64, f64),
+        Of { seconds: f64 },
+    }
+    #[derive(Clone, Serialize)]
+    struct Pair(f64, f64);
+    #[derive(Clone, Serialize)]
+    struct Wrapped(f64);
+
+    fn refused(value: impl Serialize + Clone) -> bool {
+        let attempts: [&dyn Fn(); 3] =
+            [&|| drop(observe(value.clone(), 1)), &|| drop(observe(1, value.clone())), &|| {
+                drop(Record::new(Stream::Performance, "seal").field("speed", value.clone()))
+            }];
+        attempts.map(|attempt| {
+            let said = std::panic::catch_unwind(std::panic::AssertUnwindSafe(attempt));
+            said.is_err_and(|panic| {
+                panic.downcast_ref::<String>().unwrap().contains("is no number there: record it as text")
+            })
+        }) == [true; 3]
+    }
+
+    for number in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        assert!(refused(number), "{number}");
+        assert!(refused(number as f32), "{number}");
+        assert!(refused(Some(number)), "{number}");
+        assert!(refused([1.0, number]), "{number}");
+        assert!(refused(vec![(1, number)]), "{number}");
+        assert!(refused(std::collections::BTreeMap::from([("mean", number)])), "{number}");
+        assert!(refused(Speed { bytes_per_second: number }), "{number}");
+        assert!(refused(Timing::Mean(number)) && refused(Timing::Range(1.0, number)), "{number}");
+        assert!(refused(Timing::Of { seconds: number }), "{number}");
+        assert!(refused(Pair(1.0, number)) && refused(Wrapped(number)), "{number}");
+    }
+    let fine =
+        (1.5, Some(0.1_f32), None::<f64>, Speed { bytes_per_second: f64::MAX }, ('a', "b", true, ()), [u64::MAX]);
+    assert!(observe(fine.clone(), fine).holds());
+    assert!(observe(json!({"a": [null, 1.5]}), json!({"a": [null, 1.5]})).holds());
 }
 
 #[test]
