@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::cli::BundleDiffArgs;
 use crate::error::XtaskError;
 use crate::exit::Exit;
+use crate::output;
 
 /// The subcommand.
 pub(crate) fn run(args: &BundleDiffArgs) -> Result<Exit, XtaskError> {
@@ -12,14 +13,12 @@ pub(crate) fn run(args: &BundleDiffArgs) -> Result<Exit, XtaskError> {
         check_bundle(directory)?;
     }
     let differences = proof_bundle::diff::bundle_diff(&args.first, &args.second)?;
-    for difference in &differences {
-        println!("{difference}");
-    }
     if differences.is_empty() {
-        println!("the bundles differ in nothing but fields marked volatile");
+        output::print("the bundles differ in nothing but fields marked volatile\n")?;
         return Ok(Exit::Proven);
     }
-    println!("{} differences in fields that are not volatile", differences.len());
+    let lines: String = differences.iter().map(|difference| format!("{difference}\n")).collect();
+    output::print(&format!("{lines}{} differences in fields that are not volatile\n", differences.len()))?;
     Ok(Exit::Found)
 }
 

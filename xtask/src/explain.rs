@@ -10,6 +10,7 @@ use proof_bundle::test_map::MappedTest;
 use crate::cli::ExplainArgs;
 use crate::error::XtaskError;
 use crate::exit::Exit;
+use crate::output;
 use crate::proof::map::Map;
 use crate::proof::{BUNDLES, quoted};
 use crate::workspace::{self, Workspace};
@@ -31,7 +32,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<Exit, XtaskError> {
     let map = Map::read(&root, &workspace)?;
     let tests: Vec<&MappedTest> = map.tests.iter().filter(|test| test.requirements.contains(&args.id)).collect();
     let bundles = args.bundles.clone().unwrap_or_else(|| root.join(BUNDLES));
-    print!("{}", text(requirement, &tests, &latest(&bundles, &args.id), &commands(&tests, &workspace)));
+    output::print(&text(requirement, &tests, &latest(&bundles, &args.id), &commands(&tests, &workspace)))?;
     Ok(Exit::Proven)
 }
 

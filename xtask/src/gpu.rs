@@ -6,15 +6,12 @@ use crate::cli::GpuArgs;
 use crate::device::{self, Found};
 use crate::error::XtaskError;
 use crate::exit::Exit;
+use crate::output;
 
 /// The subcommand.
 pub(crate) fn run(args: &GpuArgs) -> Result<Exit, XtaskError> {
     let found = device::find();
-    if args.json {
-        println!("{:#}", json!(found));
-    } else {
-        print!("{}", render(&found));
-    }
+    output::print(&if args.json { format!("{:#}\n", json!(found)) } else { render(&found) })?;
     Ok(Exit::Proven)
 }
 

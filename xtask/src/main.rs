@@ -1,5 +1,7 @@
 //! The project's own commands: `cargo xtask proof`, `gpu`, `explain`, `tidy`, `bundle-diff`.
 #![forbid(unsafe_code)]
+// They panic when nobody reads on: see `output`.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod cli;
 mod device;
@@ -11,6 +13,7 @@ mod explain;
 mod gpu;
 mod live;
 mod model;
+mod output;
 mod process;
 mod proof;
 mod tidy;
@@ -29,11 +32,13 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
         .with_writer(std::io::stderr)
+        // It would be reported where it failed.
+        .log_internal_errors(false)
         .init();
     match dispatch(&Cli::parse().command) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            eprintln!("error: {}", error.line());
+            output::say(&format!("error: {}", error.line()));
             error.exit().into()
         }
     }

@@ -6,17 +6,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use indicatif::{ProgressBar, ProgressStyle};
 use proof_bundle::junit::{Outcome, TestResult};
 
+use crate::output;
+
 /// How many lines a bar prints, at most, where there is no terminal.
 const PLAIN_LINES: u64 = 10;
 
 /// Announces a step of the proof.
 pub(crate) fn step(text: &str) {
-    eprintln!("==> {text}");
+    output::say(&format!("==> {text}"));
 }
 
 /// A detail of the step.
 pub(crate) fn note(text: &str) {
-    eprintln!("    {text}");
+    output::say(&format!("    {text}"));
 }
 
 /// The progress of something with a known length.

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::XtaskError;
 use crate::exit::Exit;
+use crate::output;
 
 use manifest::Manifest;
 
@@ -50,14 +51,12 @@ impl fmt::Display for Finding {
 /// The subcommand: prints every finding.
 pub(crate) fn run(root: &Path) -> Result<Exit, XtaskError> {
     let findings = check(root)?;
-    for finding in &findings {
-        println!("{finding}");
-    }
     if findings.is_empty() {
-        println!("tidy: nothing found");
+        output::print("tidy: nothing found\n")?;
         return Ok(Exit::Proven);
     }
-    println!("tidy: {} found", findings.len());
+    let lines: String = findings.iter().map(|finding| format!("{finding}\n")).collect();
+    output::print(&format!("{lines}tidy: {} found\n", findings.len()))?;
     Ok(Exit::Found)
 }
 
