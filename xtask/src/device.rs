@@ -44,8 +44,6 @@ pub(crate) struct Chosen {
     pub(crate) class: DeviceClass,
     /// Its index.
     pub(crate) index: u32,
-    /// Its facts.
-    pub(crate) facts: DeviceFacts,
     /// Why this one.
     pub(crate) reason: String,
 }
@@ -55,13 +53,8 @@ pub(crate) struct Chosen {
 /// # Errors
 /// [`XtaskError::Input`] when a GPU was asked for and there is none of that index: nothing is simulated in its place.
 pub(crate) fn choose(choice: DeviceChoice, found: &Found) -> Result<Chosen, XtaskError> {
-    let simulated = |reason: String| {
-        let facts = SimulatedConfig::default().device_facts;
-        Ok(Chosen { class: DeviceClass::Simulated, index: 0, facts, reason })
-    };
-    let gpu = |index: u32, facts: &DeviceFacts, reason: String| {
-        Ok(Chosen { class: facts.class, index, facts: facts.clone(), reason })
-    };
+    let simulated = |reason: String| Ok(Chosen { class: DeviceClass::Simulated, index: 0, reason });
+    let gpu = |index: u32, facts: &DeviceFacts, reason: String| Ok(Chosen { class: facts.class, index, reason });
     match (choice, found.devices.first()) {
         (DeviceChoice::Simulated, _) => simulated("asked for with --device simulated".to_owned()),
         (DeviceChoice::Auto, Some(facts)) => gpu(0, facts, format!("found {} on this host", facts.name)),

@@ -3,6 +3,7 @@
 //! `cargo run` sets variables for xtask that describe xtask. Leaked into another cargo they make build scripts that watch
 //! them (ring's) run again: the build after a proof would compile ring once more, and the proof's own build as well.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::Command;
@@ -22,6 +23,30 @@ const OURS: [&str; 4] = ["INSTA_", "PROOF_", "PROPTEST_", "RUST_TEST_"];
 fn is_leaked(name: &OsStr) -> bool {
     let Some(name) = name.to_str() else { return false };
     SET_BY_CARGO.contains(&name) || SET_BY_CARGO_PREFIXES.iter().chain(&OURS).any(|prefix| name.starts_with(prefix))
+}
+
+/// Variables that change what cargo builds, by exact name.
+const OF_BUILDS: [&str; 6] =
+    ["CARGO_ENCODED_RUSTFLAGS", "RUSTC", "RUSTC_WORKSPACE_WRAPPER", "RUSTC_WRAPPER", "RUSTDOCFLAGS", "RUSTFLAGS"];
+
+/// The same, by prefix.
+const OF_BUILDS_PREFIXES: [&str; 3] = ["CARGO_BUILD_", "CARGO_PROFILE_", "CARGO_TARGET_"];
+
+/// Variables of those prefixes that say only where a build goes: nothing of it changes, and places are nobody's business.
+const PLACES: [&str; 4] =
+    ["CARGO_BUILD_BUILD_DIR", "CARGO_BUILD_TARGET_DIR", "CARGO_TARGET_DIR", "CARGO_TARGET_TMPDIR"];
+
+fn changes_builds(name: &str) -> bool {
+    let prefixed = OF_BUILDS_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    OF_BUILDS.contains(&name) || (prefixed && !PLACES.contains(&name))
+}
+
+/// What in this process's environment changes what cargo builds.
+pub(crate) fn of_builds() -> BTreeMap<String, String> {
+    let text = |(name, value): (OsString, OsString)| {
+        (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
+    };
+    std::env::vars_os().map(text).filter(|(name, _)| changes_builds(name)).collect()
 }
 
 /// Removes from `command` what this process inherited and must not pass on.
@@ -71,6 +96,17 @@ mod tests {
         }
         for off in ["RUST_TEST_THREADS", "RUST_TEST_NOCAPTURE", "PROOF_SEED", "PROOF_BUNDLES"] {
             assert!(is_leaked(OsStr::new(off)), "{off}");
+        }
+    }
+
+    #[test]
+    fn what_changes_a_build_is_told_from_where_it_goes() {
+        for change in ["RUSTFLAGS", "CARGO_PROFILE_TEST_OPT_LEVEL", "CARGO_BUILD_RUSTFLAGS", "RUSTC_WRAPPER"] {
+            assert!(changes_builds(change), "{change}");
+        }
+        assert!(changes_builds("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS"));
+        for place in ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "CARGO_HOME", "PATH", "RUSTUP_TOOLCHAIN"] {
+            assert!(!changes_builds(place), "{place}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Where a bundle comes from: `metadata.json` for people, `provenance.json` for checking.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -96,6 +97,10 @@ pub struct Provenance {
     pub cargo_lock_sha256: String,
     /// What `rustc -vV` prints.
     pub rustc: String,
+    /// The environment variables that change what cargo builds, by name: `RUSTFLAGS`, `CARGO_PROFILE_…` and the like.
+    /// Empty in bundles older than this member.
+    #[serde(default)]
+    pub build_environment: BTreeMap<String, String>,
     /// The test binaries by their ids, sorted.
     pub test_binaries: Vec<FileDigest>,
     /// The kernel images, sorted; none on the simulated device.

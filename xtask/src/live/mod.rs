@@ -22,7 +22,7 @@ use evidence::{Record, Recorded, Spool, Stream};
 use proof_bundle::provenance::ModelFile;
 use proof_bundle::records::{LIVE, spool_path};
 use serde::Serialize;
-use vram_residency::{VramConfig, VramError, VramManager};
+use vram_residency::{DeviceFacts, VramConfig, VramError, VramManager};
 
 use crate::device::Chosen;
 use crate::error::XtaskError;
@@ -46,7 +46,9 @@ pub(crate) struct Live {
     pub(crate) ran: Vec<Ran>,
     /// The models, as observed.
     pub(crate) models: Vec<ModelFile>,
-    /// What could not be compared, and why.
+    /// The devices that they ran on, as those reported themselves, each once.
+    pub(crate) devices: Vec<DeviceFacts>,
+    /// What a reader of the bundle should know: what could not be compared, and why.
     pub(crate) notes: Vec<String>,
 }
 
@@ -67,11 +69,11 @@ pub(crate) fn run(device: &Chosen, spool: &Path, seed: u64, models: &[Model]) ->
     ];
     let directory = spool_path(spool, LIVE, "any").parent().map(Path::to_owned).unwrap_or_default();
     std::fs::create_dir_all(&directory).map_err(XtaskError::write(&directory))?;
-    let spools = RefCell::default();
+    let shared = Shared::default();
     let mut ran = Vec::new();
     for (stream, operation) in operations {
         process::check_interrupted()?;
-        let context = Context::new(device, spool, &spools, seed);
+        let context = Context::new(device, spool, &shared, seed);
         let name = stream.as_str();
         guarded(name, || {
             // An error where none was expected is an observation too: the stream says so, and the run fails.
@@ -87,11 +89,11 @@ pub(crate) fn run(device: &Chosen, spool: &Path, seed: u64, models: &[Model]) ->
     let mut notes = Vec::new();
     for model in models {
         process::check_interrupted()?;
-        let context = Context::new(device, spool, &spools, seed);
+        let context = Context::new(device, spool, &shared, seed);
         files.push(guarded(&model.name, || models::run(&context, model, &mut notes))??);
         ran.push(context.into_ran(&format!("model {}", model.name)));
     }
-    Ok(Live { ran, models: files, notes })
+    Ok(Live { ran, models: files, devices: shared.devices.into_inner(), notes })
 }
 
 /// Runs `work`; a panic in it becomes an error that says what it said.
@@ -106,32 +108,51 @@ fn guarded<R>(name: &str, work: impl FnOnce() -> R) -> Result<R, XtaskError> {
     })
 }
 
+/// What all operations of a run have in common.
+#[derive(Default)]
+struct Shared {
+    /// One spool for each operation that has written.
+    spools: RefCell<BTreeMap<PathBuf, Spool>>,
+    /// See [`Live::devices`].
+    devices: RefCell<Vec<DeviceFacts>>,
+}
+
 /// What an operation works with.
 pub(crate) struct Context<'a> {
     device: &'a Chosen,
     spool: &'a Path,
-    /// One spool for each operation that has written, across contexts.
-    spools: &'a RefCell<BTreeMap<PathBuf, Spool>>,
+    shared: &'a Shared,
     seed: u64,
     /// Of each record, its operation and whether it holds.
     written: RefCell<Vec<(String, bool)>>,
 }
 
 impl<'a> Context<'a> {
-    fn new(device: &'a Chosen, spool: &'a Path, spools: &'a RefCell<BTreeMap<PathBuf, Spool>>, seed: u64) -> Self {
-        Self { device, spool, spools, seed, written: RefCell::default() }
+    fn new(device: &'a Chosen, spool: &'a Path, shared: &'a Shared, seed: u64) -> Self {
+        Self { device, spool, shared, seed, written: RefCell::default() }
     }
 
     /// A manager on the device of the run.
     fn manager(&self) -> Result<VramManager, VramError> {
-        self.device.manager(VramConfig::default(), 0)
+        self.manager_of(VramConfig::default(), 0)
+    }
+
+    /// The same as `config` says, with a device of `capacity_bytes` at least where it is simulated.
+    fn manager_of(&self, config: VramConfig, capacity_bytes: u64) -> Result<VramManager, VramError> {
+        let manager = self.device.manager(config, capacity_bytes)?;
+        let facts = manager.device_facts(self.device.index)?;
+        let mut devices = self.shared.devices.borrow_mut();
+        if !devices.contains(&facts) {
+            devices.push(facts);
+        }
+        Ok(manager)
     }
 
     /// Completes a record of `operation` on the device of the run, and writes it to the spool of that operation.
     #[allow(clippy::panic, reason = "evidence that cannot be written ends the run, see `run`")]
     fn emit(&self, stream: Stream, operation: &str, complete: impl FnOnce(Record) -> Recorded) {
         let path = spool_path(self.spool, LIVE, operation);
-        let mut spools = self.spools.borrow_mut();
+        let mut spools = self.shared.spools.borrow_mut();
         let spool = spools.entry(path.clone()).or_insert_with(|| match Spool::create(&path) {
             Ok(spool) => spool,
             Err(error) => panic!("{}: {error}", path.display()),
@@ -187,6 +208,7 @@ mod tests {
 
     use evidence::{check_on, proves};
     use serde_json::{Value, json};
+    use vram_residency::SimulatedConfig;
 
     use super::*;
     use crate::cli::DeviceChoice;
@@ -237,6 +259,20 @@ mod tests {
                 "vram_only": policy["observed"]["is_vram_only"],
             }),
         );
+    }
+
+    #[test]
+    fn the_devices_are_those_that_were_used_each_once() {
+        let chosen = crate::device::choose(DeviceChoice::Simulated, &crate::device::find()).unwrap();
+        let shared = Shared::default();
+        let context = Context::new(&chosen, Path::new(""), &shared, 42);
+        let usual = SimulatedConfig::default().device_facts.total_bytes;
+        let large = usual * 2;
+        for capacity in [0, large, 1, large] {
+            context.manager_of(VramConfig::default(), capacity).unwrap();
+        }
+        let sizes: Vec<u64> = shared.devices.borrow().iter().map(|facts| facts.total_bytes).collect();
+        assert_eq!(sizes, [usual, large]);
     }
 
     #[test]

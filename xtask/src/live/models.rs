@@ -36,7 +36,7 @@ const TOOLS: [(&str, &[&str], &str); 2] = [
 /// [`XtaskError::Vram`] when the model cannot be sealed, [`XtaskError::Interrupted`].
 pub(super) fn run(context: &Context<'_>, model: &Model, notes: &mut Vec<String>) -> Result<ModelFile, XtaskError> {
     let config = VramConfig::default().max_model_bytes(model.bytes.max(DEFAULT_MAX_MODEL_BYTES));
-    let manager = context.device.manager(config, model.bytes)?;
+    let manager = context.manager_of(config, model.bytes)?;
     let gpu = context.device.index;
     let shard = seal(&manager, model, gpu)?;
 

@@ -22,12 +22,12 @@ use proof_bundle::{StagedBundle, TestType};
 
 use crate::cli::{BundleType, ProofArgs};
 use crate::device::{self, Chosen};
+use crate::env;
 use crate::error::XtaskError;
 use crate::exit::Exit;
 use crate::live::{self, Live};
 use crate::model::Model;
 use crate::process;
-use crate::output;
 use crate::workspace::{self, Workspace};
 use build::TestBinary;
 use map::Map;
@@ -70,7 +70,8 @@ pub(crate) fn run(args: &ProofArgs) -> Result<Exit, XtaskError> {
     std::panic::set_hook(Box::new(|_| {}));
     let live = live::run(&device, &suite.spool, args.seed, &models);
     std::panic::set_hook(hook);
-    let live = live?;
+    let mut live = live?;
+    live.notes.extend(env::of_builds().iter().map(|(name, value)| format!("built with {name}={value}")));
     live.notes.iter().for_each(|text| note(text));
 
     step("writing the bundle");
@@ -165,7 +166,7 @@ impl Plan<'_> {
     fn finish(self, bundle: StagedBundle, suite: Suite, live: &Live, started: String) -> Result<Exit, XtaskError> {
         let dirty = self.commit.dirty;
         let metadata = self.metadata(live, &started)?;
-        let provenance = self.provenance(bundle.run_id(), &suite.binaries, started)?;
+        let provenance = self.provenance(bundle.run_id(), &suite.binaries, live, started)?;
         let run = proof_bundle::run::Run {
             specifications: self.specifications,
             map: &self.map.tests,
@@ -180,7 +181,11 @@ impl Plan<'_> {
         process::check_interrupted()?;
         let directory = bundle.publish()?;
         let summary = Summary::new(&coverage, self.device, &provenance.commit.sha, dirty, live, &directory);
-        output::print(&if self.args.json { format!("{:#}\n", summary.to_json()) } else { format!("{summary}\n") })?;
+        if self.args.json {
+            println!("{:#}", summary.to_json());
+        } else {
+            println!("{summary}");
+        }
         Ok(summary.exit())
     }
 
@@ -193,21 +198,28 @@ impl Plan<'_> {
             device_reason: self.device.reason.clone(),
             timestamp: timestamp.to_owned(),
             environment: source::environment(self.root, self.cuda_available)?,
-            gpu_devices: vec![self.device.facts.clone()],
+            gpu_devices: live.devices.clone(),
             models: live.models.clone(),
             command: source::command(self.args),
         })
     }
 
-    fn provenance(&self, run_id: &str, binaries: &[TestBinary], started: String) -> Result<Provenance, XtaskError> {
+    fn provenance(
+        &self,
+        run_id: &str,
+        binaries: &[TestBinary],
+        live: &Live,
+        started: String,
+    ) -> Result<Provenance, XtaskError> {
         Ok(Provenance {
             run_id: run_id.to_owned(),
             commit: self.commit.clone(),
             cargo_lock_sha256: source::digest("Cargo.lock", &self.root.join("Cargo.lock"))?.sha256,
             rustc: source::rustc(self.root, "-vV")?,
+            build_environment: env::of_builds(),
             test_binaries: binaries.iter().map(|binary| binary.digest.clone()).collect(),
             kernel_images: Vec::new(),
-            devices: vec![self.device.facts.clone()],
+            devices: live.devices.clone(),
             nonce: self.args.nonce.clone(),
             timings: proof_bundle::provenance::RunTimings { started, finished: source::now() },
         })
