@@ -271,6 +271,24 @@ fn a_model_is_sealed_corrupted_found_out_and_released_under_a_name_full_of_marku
 }
 
 #[test]
+fn a_reader_who_left_does_not_change_the_exit_code_and_a_full_disk_does() {
+    let run = |arguments: &[&str], stdout: Stdio, stderr: Stdio| {
+        let mut command = xtask();
+        let output = command.args(arguments).stdout(stdout).stderr(stderr).spawn().unwrap().wait_with_output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let full = || Stdio::from(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
+    let unread = || Stdio::from(std::io::pipe().unwrap().1);
+    assert_eq!(run(&["explain", "MS-001"], unread(), Stdio::piped()), (Some(0), String::new()));
+    assert_eq!(run(&["gpu"], unread(), Stdio::piped()), (Some(0), String::new()));
+    let (code, said) = run(&["gpu", "--json"], full(), Stdio::piped());
+    assert!(code == Some(1) && said.starts_with("error: cannot write stdout"), "{code:?} {said}");
+    for stderr in [full(), unread()] {
+        assert_eq!(run(&["explain", "NO-001"], Stdio::null(), stderr).0, Some(2));
+    }
+}
+
+#[test]
 fn ctrl_c_stops_the_children_and_leaves_no_bundle() {
     let case = Case::with(|case| {
         let sleeps = "super::double(0), 0); std::thread::sleep(std::time::Duration::from_secs(600)";

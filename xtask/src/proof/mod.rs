@@ -27,6 +27,7 @@ use crate::error::XtaskError;
 use crate::exit::Exit;
 use crate::live::{self, Live};
 use crate::model::Model;
+use crate::output;
 use crate::process;
 use crate::workspace::{self, Workspace};
 use build::TestBinary;
@@ -181,11 +182,7 @@ impl Plan<'_> {
         process::check_interrupted()?;
         let directory = bundle.publish()?;
         let summary = Summary::new(&coverage, self.device, &provenance.commit.sha, dirty, live, &directory);
-        if self.args.json {
-            println!("{:#}", summary.to_json());
-        } else {
-            println!("{summary}");
-        }
+        output::print(&if self.args.json { format!("{:#}\n", summary.to_json()) } else { format!("{summary}\n") })?;
         Ok(summary.exit())
     }
 
