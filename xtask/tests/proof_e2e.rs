@@ -291,10 +291,20 @@ fn a_reader_who_left_does_not_change_the_exit_code_and_a_full_disk_does() {
 #[test]
 fn ctrl_c_stops_the_children_and_leaves_no_bundle() {
     let case = Case::with(|case| {
-        let sleeps = "super::double(0), 0); std::thread::sleep(std::time::Duration::from_secs(600)";
+        let sleeps = "super::double(0), 0); std::fs::write(std::env::temp_dir().join(\"left\"), \"\").unwrap();
+            std::thread::sleep(std::time::Duration::from_secs(600)";
         case.replace("src/lib.rs", "super::double(0), 0", sleeps);
+        case.write(".gitignore", "/target\n/proof_bundles\n/temporary\n");
     });
-    let mut child = case.proof_command(&[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let temporary = case.path("temporary");
+    std::fs::create_dir(&temporary).unwrap();
+    let mut child = case
+        .proof_command(&[])
+        .env("TMPDIR", &temporary)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let running = lines.by_ref().find(|line| line.as_ref().unwrap().contains("running 3 tests"));
     assert!(running.is_some(), "the tests never ran");
@@ -310,4 +320,6 @@ fn ctrl_c_stops_the_children_and_leaves_no_bundle() {
     assert!(last.starts_with("error: interrupted"), "{last}");
     assert_eq!(case.bundles(), Vec::<String>::new());
     assert_eq!(case.processes(), Vec::<std::path::PathBuf>::new(), "the sleeping test lives on");
+    let left = std::fs::read_dir(temporary.path()).unwrap().count();
+    assert_eq!(left, 0, "temporary files are left behind, the proof's or its children's");
 }

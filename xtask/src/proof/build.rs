@@ -8,8 +8,8 @@ use proof_bundle::provenance::FileDigest;
 use serde::Deserialize;
 
 use crate::error::XtaskError;
+use crate::process;
 use crate::workspace::{Target, Workspace};
-use crate::{env, process};
 
 /// A test binary that was built.
 #[derive(Clone, Debug)]
@@ -68,7 +68,7 @@ struct Profile {
 /// # Errors
 /// [`XtaskError::Input`] when something does not compile; cargo's diagnostics are on stderr by then.
 pub(crate) fn build(root: &Path, workspace: &Workspace, scratch: &Path) -> Result<Vec<TestBinary>, XtaskError> {
-    let mut clean = env::cargo(root);
+    let mut clean = super::cargo(root, scratch);
     clean.args(["clean", "--quiet"]).args(workspace.packages.iter().flat_map(|package| ["--package", &package.name]));
     let ended = process::run(clean.stdin(Stdio::null()).stdout(Stdio::null()), None)?;
     if !ended.is_success() {
@@ -78,7 +78,7 @@ pub(crate) fn build(root: &Path, workspace: &Workspace, scratch: &Path) -> Resul
     }
     let messages = scratch.join("build.json");
     let output = File::create(&messages).map_err(XtaskError::write(&messages))?;
-    let mut command = env::cargo(root);
+    let mut command = super::cargo(root, scratch);
     command.args(["test", "--workspace", "--no-run", "--message-format=json-render-diagnostics"]);
     let ended = process::run(command.stdin(Stdio::null()).stdout(output), None)?;
     if !ended.is_success() {

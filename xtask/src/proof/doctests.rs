@@ -2,14 +2,14 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::process::Stdio;
-use std::time::Instant;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use proof_bundle::junit::{Outcome, TestResult};
 
 use super::verdict::Summary;
 use crate::error::XtaskError;
-use crate::{env, process};
+use crate::process;
 
 /// The suite's name in JUnit.
 const BINARY: &str = "doc-tests";
@@ -17,15 +17,31 @@ const BINARY: &str = "doc-tests";
 /// The suite's one test.
 const TEST: &str = "all";
 
-/// Runs `cargo test --doc` in the workspace at `root`.
-pub(crate) fn run(root: &Path, scratch: &Path) -> Result<TestResult, XtaskError> {
+/// The least time that the suite has, however little one test has: rustdoc compiles every doc test as well.
+const LEAST: Duration = Duration::from_secs(600);
+
+/// How many tests' time the suite has.
+const TESTS: u32 = 10;
+
+/// Runs `cargo test --doc` in the workspace at `root`, where one test may take `timeout`.
+pub(crate) fn run(root: &Path, scratch: &Path, timeout: Duration) -> Result<TestResult, XtaskError> {
+    let mut command = super::cargo(root, scratch);
+    command.args(["test", "--workspace", "--doc", "--quiet"]);
+    watch(command, scratch, limit(timeout))
+}
+
+fn limit(timeout: Duration) -> Duration {
+    timeout.saturating_mul(TESTS).max(LEAST)
+}
+
+/// Runs the suite, and kills it when it takes longer than `limit`.
+fn watch(mut command: Command, scratch: &Path, limit: Duration) -> Result<TestResult, XtaskError> {
     let path = scratch.join("doctests.out");
     let stdout = File::create(&path).map_err(XtaskError::write(&path))?;
     let stderr = stdout.try_clone().map_err(XtaskError::write(&path))?;
-    let mut command = env::cargo(root);
-    command.args(["test", "--workspace", "--doc", "--quiet"]).stdin(Stdio::null()).stdout(stdout).stderr(stderr);
+    command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
     let started = Instant::now();
-    let ended = process::run(&mut command, None)?;
+    let ended = process::run(&mut command, Some(limit))?;
     let output = std::fs::read(&path).map_err(XtaskError::read(&path))?;
     let output = String::from_utf8_lossy(&output);
     let outcome = judge(ended, &output);
@@ -45,5 +61,35 @@ fn judge(ended: process::Ended, output: &str) -> Outcome {
         (false, 0, 0) => Outcome::NotRun("no doc test ran".to_owned()),
         (false, _, 0) => Outcome::Passed,
         (false, ..) => Outcome::Dead(format!("exit code 0, but {failed} failed")),
+    }
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suite_that_hangs_is_killed_and_has_failed() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo 'test result: ok. 1 passed; 0 failed; 0 ignored'; sleep 60"]);
+        let result = watch(command, dir.path(), Duration::from_secs(1)).unwrap();
+        let Outcome::Failed(reason) = &result.outcome else { panic!("{:?}", result.outcome) };
+        assert!(reason.starts_with("timed out after 1 s; 1 passed"), "{reason}");
+    }
+
+    #[test]
+    fn the_suite_has_the_time_of_ten_tests_and_ten_minutes_at_least() {
+        assert_eq!(limit(Duration::from_secs(2)), Duration::from_secs(600));
+        assert_eq!(limit(Duration::from_secs(120)), Duration::from_secs(1200));
+        assert_eq!(limit(Duration::MAX), Duration::MAX);
     }
 }

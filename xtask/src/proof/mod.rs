@@ -13,6 +13,7 @@ mod summary;
 mod verdict;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use proof_bundle::junit::TestResult;
@@ -37,6 +38,9 @@ use summary::Summary;
 
 /// Where bundles go unless the user says otherwise, below the workspace's root.
 pub(crate) const BUNDLES: &str = "proof_bundles";
+
+/// Where the proof's children put their temporary files, below its own.
+const TEMPORARY: &str = "tmp";
 
 /// The subcommand.
 pub(crate) fn run(args: &ProofArgs) -> Result<Exit, XtaskError> {
@@ -105,6 +109,13 @@ fn check_unchanged(before: &Commit, after: &Commit) -> Result<(), XtaskError> {
     )))
 }
 
+/// cargo in `root`. Its temporary files, and those of all that it starts, go away with the proof's own.
+fn cargo(root: &Path, scratch: &Path) -> Command {
+    let mut command = env::cargo(root);
+    command.env("TMPDIR", scratch.join(TEMPORARY));
+    command
+}
+
 fn test_type(bundle_type: BundleType) -> TestType {
     match bundle_type {
         BundleType::Unit => TestType::Unit,
@@ -124,15 +135,16 @@ struct Suite {
 impl Suite {
     fn run(args: &ProofArgs, root: &Path, workspace: &Workspace, scratch: &Path) -> Result<Self, XtaskError> {
         step("building the tests: cargo test --workspace --no-run");
-        let binaries = build::build(root, workspace, scratch)?;
-        let (spool, output) = (scratch.join("spool"), scratch.join("output"));
-        for directory in [&spool, &output] {
+        let [spool, output, temporary] = ["spool", "output", TEMPORARY].map(|name| scratch.join(name));
+        for directory in [&spool, &output, &temporary] {
             std::fs::create_dir(directory).map_err(XtaskError::write(directory))?;
         }
+        let binaries = build::build(root, workspace, scratch)?;
         let settings = run::Settings {
             root,
             spool: &spool,
             output: &output,
+            temporary: &temporary,
             seed: args.seed,
             timeout: Duration::from_secs(args.timeout),
         };
@@ -142,7 +154,7 @@ impl Suite {
         step("running the doc tests: cargo test --workspace --doc");
         // An empty suite stays empty: doc tests map to nothing and must not hide that there is no test.
         if !results.is_empty() {
-            results.push(doctests::run(root, scratch)?);
+            results.push(doctests::run(root, scratch, settings.timeout)?);
         }
         for binary in &binaries {
             binary.check_unchanged()?;

@@ -29,6 +29,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) spool: &'a Path,
     /// An existing, empty directory for the processes' output.
     pub(crate) output: &'a Path,
+    /// An existing directory for the processes' temporary files.
+    pub(crate) temporary: &'a Path,
     /// `PROOF_SEED`, and the seed of proptest.
     pub(crate) seed: u64,
     /// How long one process may run.
@@ -150,6 +152,7 @@ fn command(settings: &Settings<'_>, binary: &TestBinary) -> Command {
     command
         .current_dir(&binary.directory)
         .stdin(Stdio::null())
+        .env("TMPDIR", settings.temporary)
         .env("CARGO_MANIFEST_DIR", &binary.directory)
         .env("PROOF_SEED", settings.seed.to_string())
         .env("PROPTEST_RNG_SEED", settings.seed.to_string())
@@ -226,7 +229,7 @@ fi
 result() { printf '\ntest result: %s. %s; 0 measured; 6 filtered out; finished in 0.00s\n' "$1" "$2"; }
 case "$1 $2" in
 '--exact passes')
-    [ "$PROOF_SEED" = 7 ] && [ "$PROPTEST_RNG_SEED" = 7 ] && [ "$INSTA_UPDATE" = no ] && [ -n "$CARGO_MANIFEST_DIR" ] || exit 1
+    [ "$PROOF_SEED" = 7 ] && [ "$PROPTEST_RNG_SEED" = 7 ] && [ "$INSTA_UPDATE" = no ] && [ "$TMPDIR" = "$CARGO_MANIFEST_DIR/output" ] || exit 1
     echo '{}' >"$PROOF_SPOOL"
     printf '\nrunning 1 test\ntest passes ... ok\n'
     result ok '1 passed; 0 failed; 0 ignored' ;;
@@ -264,6 +267,7 @@ esac
                 root: self.0.path(),
                 spool: &spool,
                 output: &output,
+                temporary: &output,
                 seed: 7,
                 timeout: Duration::from_secs(4),
             };
