@@ -26,7 +26,8 @@ impl Map {
     /// Reads the test targets of `workspace` and the feature files below `root`.
     ///
     /// # Errors
-    /// [`XtaskError::Read`] and [`XtaskError::Input`] when a source file cannot be read or parsed.
+    /// [`XtaskError::Read`] and [`XtaskError::Input`] when a source file cannot be read or parsed, or claims a requirement
+    /// where the claim would be missed or mean its opposite.
     pub(crate) fn read(root: &Path, workspace: &Workspace) -> Result<Self, XtaskError> {
         let mut tests = Vec::new();
         for package in &workspace.packages {
@@ -53,8 +54,14 @@ fn read_target(package: &str, target: &Target, into: &mut Vec<MappedTest>) -> Re
         let file = syn::parse_file(&text).map_err(|error| {
             XtaskError::Input(format!("{} is not Rust that can be parsed: {error}", module.file.display()))
         })?;
-        let mut walk = Walk { binary: &binary, module, found: into, files: &mut pending };
+        let place = module.file.display().to_string();
+        let mut walk = Walk { binary: &binary, module, found: into, files: &mut pending, fault: None };
         walk.visit_file(&file);
+        let mut hidden = Hidden(None);
+        hidden.visit_file(&file);
+        if let Some(fault) = walk.fault.or(hidden.0) {
+            return Err(XtaskError::Input(format!("{place}: {fault}")));
+        }
     }
     Ok(())
 }
@@ -75,6 +82,8 @@ struct Walk<'a> {
     module: Module,
     found: &'a mut Vec<MappedTest>,
     files: &'a mut Vec<Module>,
+    /// The first thing that must not be so.
+    fault: Option<String>,
 }
 
 impl<'ast> Visit<'ast> for Walk<'_> {
@@ -105,6 +114,13 @@ impl<'ast> Visit<'ast> for Walk<'_> {
         }
         let mut name = self.module.name.clone();
         name.push(function.sig.ident.to_string());
+        if function.attrs.iter().any(|attribute| attribute.path().is_ident("should_panic")) {
+            let test = name.join("::");
+            self.fault.get_or_insert(format!(
+                "the test {test} claims a requirement and should panic: then it passes when its own check fails; look at \
+                 the panic with catch_unwind instead"
+            ));
+        }
         self.found.push(MappedTest { binary: self.binary.to_owned(), test: name.join("::"), requirements: claims.0 });
     }
 }
@@ -138,6 +154,22 @@ impl<'ast> Visit<'ast> for Claims {
             self.0.extend(ids.iter().map(syn::LitStr::value));
             self.0.sort();
             self.0.dedup();
+        }
+    }
+}
+
+/// Looks for claims that [`Walk`] cannot see: those in macros that make items, and so perhaps tests.
+struct Hidden(Option<String>);
+
+impl<'ast> Visit<'ast> for Hidden {
+    fn visit_item_macro(&mut self, item: &'ast syn::ItemMacro) {
+        // Printed, tokens have spaces between them, and a literal is as it was written.
+        if format!(" {}", item.mac.tokens).contains(" proves ! ") {
+            let defined = item.ident.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
+            let made = item.mac.path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
+            self.0.get_or_insert(format!(
+                "the macro {made}!{defined} makes a claim with proves!, and such tests are not found: write the test out"
+            ));
         }
     }
 }
@@ -195,8 +227,8 @@ mod tests {
     use super::*;
     use crate::workspace::Package;
 
-    /// A package `p` with these files, its targets given as (kind, name, root file).
-    fn map(files: &[(&str, &str)], targets: &[(&str, &str, &str)]) -> Vec<(String, String, Vec<String>)> {
+    /// Reads a package `p` with these files, its targets given as (kind, name, root file).
+    fn read(files: &[(&str, &str)], targets: &[(&str, &str, &str)]) -> Result<Map, XtaskError> {
         let dir = tempfile::tempdir().unwrap();
         for (path, text) in files {
             let path = dir.path().join(path);
@@ -215,7 +247,12 @@ mod tests {
             manifest_path: dir.path().join("Cargo.toml"),
             targets: targets.collect(),
         };
-        let map = Map::read(dir.path(), &Workspace { packages: vec![package] }).unwrap();
+        Map::read(dir.path(), &Workspace { packages: vec![package] })
+    }
+
+    /// The map of a sound package.
+    fn map(files: &[(&str, &str)], targets: &[(&str, &str, &str)]) -> Vec<(String, String, Vec<String>)> {
+        let map = read(files, targets).unwrap();
         map.tests.into_iter().map(|test| (test.binary, test.test, test.requirements)).collect()
     }
 
@@ -274,6 +311,26 @@ mod tests {
         "#;
         let expected = [entry("p", "t", &["00§2.1", "R-1", "R-2"])];
         assert_eq!(map(&[("src/lib.rs", source)], &[("lib", "p", "src/lib.rs")]), expected);
+    }
+
+    #[test]
+    fn a_claim_that_would_be_missed_or_mean_its_opposite_is_refused_with_its_place() {
+        for (source, words) in [
+            ("#[test] #[should_panic] fn t() { proves!(\"R-1\"); }", "the test t claims"),
+            (
+                "mod m { #[test] #[should_panic(expected = \"x\")] fn t() { proves!(\"R-1\"); } }",
+                "the test m::t claims",
+            ),
+            ("macro_rules! cases { ($n:ident) => { #[test] fn $n() { proves!(\"R-1\"); } } }", "macro_rules! cases"),
+            ("proptest! { #[test] fn t(x in 0..9) { evidence::proves!(\"R-1\"); } }", "the macro proptest! makes"),
+            ("fn f() { macro_rules! inner { () => { proves!(\"R-1\") } } }", "macro_rules! inner"),
+        ] {
+            let error = read(&[("src/lib.rs", source)], &[("lib", "p", "src/lib.rs")]).err().expect(source);
+            assert!(error.to_string().contains("src/lib.rs: "), "{error}");
+            assert!(error.to_string().contains(words), "{source}: {error}");
+        }
+        let fine = "#[test] #[should_panic] fn t() {} proptest! { #[test] fn proves(x in 0..9) { say(\"proves!\"); } }";
+        assert_eq!(map(&[("src/lib.rs", fine)], &[("lib", "p", "src/lib.rs")]), []);
     }
 
     #[test]
