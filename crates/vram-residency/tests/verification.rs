@@ -242,33 +242,6 @@ fn a_handle_of_any_length_leaves_the_audit_log_readable() {
     assert_eq!((summary.lines, summary.critical), (2, 1));
 }
 
-/// In the code that verifies and seals, `==` stands between public things only.
-#[test]
-fn digests_and_tags_are_compared_in_constant_time_only() {
-    proves!("CI-003");
-    let sources =
-        [include_str!("../src/verifying.rs"), include_str!("../src/sealing.rs"), include_str!("../src/attestation.rs")];
-    let compared: Vec<&str> = sources
-        .iter()
-        .flat_map(|source| source.lines())
-        .map(str::trim)
-        .filter(|line| !line.starts_with("//") && (line.contains("==") || line.contains("!=")))
-        .collect();
-    check(
-        Stream::CryptoValidation,
-        "comparisons_that_are_not_constant_time",
-        vec![
-            "if lease.manager == self.id {",
-            "if slot.facts()?.uuid != seal.device_uuid {",
-            "if rank != core.rank {",
-            "if !broken_rules(&record.judge()).iter().any(|rule| rule == Rule::Vp004.as_str()) {",
-        ],
-        compared,
-    );
-    let in_constant_time = sources.concat().matches("digests_equal(").count();
-    check(Stream::CryptoValidation, "comparisons_in_constant_time", 5, in_constant_time);
-}
-
 #[test]
 fn a_renumbered_device_is_noticed_by_its_uuid() {
     let manager = manager();
