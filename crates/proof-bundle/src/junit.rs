@@ -74,18 +74,7 @@ impl TestResult {
     }
 }
 
-/// Writes `results`, sorted by binary and name. ANSI escapes and characters that XML cannot hold are dropped.
-///
-/// # Errors
-///
-/// [`Error::Junit`] when the XML cannot be made; [`Error::Io`] when the file exists or cannot be written.
-pub fn write(path: impl AsRef<Path>, results: &[TestResult]) -> Result<(), Error> {
-    let path = path.as_ref();
-    let mut file = fs::File::create_new(path).map_err(Error::io("create", path))?;
-    std::io::Write::write_all(&mut file, to_xml(results)?.as_bytes()).map_err(Error::io("write", path))
-}
-
-/// Reads what [`write()`] wrote, sorted by binary and name.
+/// Reads a file of what [`to_xml`] made, sorted by binary and name.
 ///
 /// # Errors
 ///
@@ -100,7 +89,12 @@ pub fn read(path: impl AsRef<Path>) -> Result<Vec<TestResult>, Error> {
     })
 }
 
-pub(crate) fn to_xml(results: &[TestResult]) -> Result<String, Error> {
+/// The JUnit of `results`, sorted by binary and name. ANSI escapes and characters that XML cannot hold are dropped.
+///
+/// # Errors
+///
+/// [`Error::Junit`] when a test is there twice, or the XML cannot be made.
+pub fn to_xml(results: &[TestResult]) -> Result<String, Error> {
     let mut suites: BTreeMap<&str, BTreeMap<&str, &TestResult>> = BTreeMap::new();
     for result in results {
         let suite = suites.entry(&result.binary).or_default();
