@@ -24,8 +24,32 @@ pub(crate) fn run(args: &BundleDiffArgs) -> Result<Exit, XtaskError> {
 
 /// Two empty directories would be equal, and two equal typing errors as well.
 fn check_bundle(directory: &Path) -> Result<(), XtaskError> {
-    if directory.join("SHA256SUMS").is_file() {
-        return Ok(());
+    for file in ["SHA256SUMS", "coverage.json"] {
+        if !directory.join(file).is_file() {
+            return Err(XtaskError::Input(format!("{} is not a bundle: it has no {file}", directory.display())));
+        }
     }
-    Err(XtaskError::Input(format!("{} is not a bundle: it has no SHA256SUMS", directory.display())))
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_with_nothing_but_a_list_is_no_bundle() {
+        let dir = tempfile::tempdir().unwrap();
+        let args = || BundleDiffArgs { first: dir.path().to_owned(), second: dir.path().to_owned() };
+        assert!(run(&args()).unwrap_err().to_string().contains("no SHA256SUMS"));
+        std::fs::write(dir.path().join("SHA256SUMS"), "").unwrap();
+        assert!(run(&args()).unwrap_err().to_string().contains("no coverage.json"));
+    }
 }

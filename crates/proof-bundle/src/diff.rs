@@ -2,7 +2,8 @@
 //!
 //! Two runs of one commit may differ in the fields that the JSON Schemas mark `x-volatile`, in the times of
 //! `tests.junit.xml`, and therefore in the hashes of `SHA256SUMS`. The reports show volatile figures, so the two sides'
-//! are not compared with one another: each is rendered again from its own files and compared with that.
+//! are not compared with one another: each is rendered again from its own files and compared with that. The hashes of a
+//! side are compared with its own files as well.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,6 +16,7 @@ use serde_json::Value;
 use crate::Error;
 use crate::coverage::Coverage;
 use crate::coverage::inputs::read_json;
+use crate::hash::sha256_file;
 use crate::junit;
 use crate::report::{RENDERER_VERSION, render_all};
 use crate::schema::Schema;
@@ -65,6 +67,7 @@ pub fn bundle_diff(left: impl AsRef<Path>, right: impl AsRef<Path>) -> Result<Ve
         }
     }
     for (directory, files, side) in [(left, &ours, "the first"), (right, &theirs, "the second")] {
+        check_sums(&mut found, directory, files, side)?;
         if files.contains("coverage.json") {
             check_reports(&mut found, directory, side)?;
         }
@@ -74,6 +77,27 @@ pub fn bundle_diff(left: impl AsRef<Path>, right: impl AsRef<Path>) -> Result<Ve
 
 fn is_report(file: &str) -> bool {
     ["test_report.md", "spec_coverage.md", "compliance_matrix.md"].contains(&file)
+}
+
+/// Compares each file with the digest that its own bundle lists: two bundles that are broken alike are not the same.
+fn check_sums(found: &mut Found, directory: &Path, files: &BTreeSet<String>, side: &str) -> Result<(), Error> {
+    let has = format!("what {side} bundle has");
+    let list = if files.contains(sums::FILE) { read(directory, sums::FILE)? } else { String::new() };
+    let Some(digests) = sums::parse(&list) else {
+        found.differ(sums::FILE, "", &has, "a list of digests and names");
+        return Ok(());
+    };
+    let names: BTreeSet<&String> = files.iter().chain(digests.keys()).filter(|name| *name != sums::FILE).collect();
+    for name in names {
+        let listed = match digests.get(name) {
+            Some(digest) if files.contains(name) => *digest == sha256_file(&directory.join(name))?,
+            _ => false,
+        };
+        if !listed {
+            found.differ(name, "", &has, "what its SHA256SUMS lists");
+        }
+    }
+    Ok(())
 }
 
 /// Compares each report with what its own files render to.

@@ -15,6 +15,19 @@ pub(crate) fn text(digests: &BTreeMap<String, String>) -> String {
     digests.iter().map(|(name, digest)| format!("{digest}  {name}\n")).collect()
 }
 
+/// The digests by name of a text in the form of [`text`]; `None` when it has another form, no line, or a name twice.
+pub(crate) fn parse(text: &str) -> Option<BTreeMap<String, String>> {
+    let mut digests = BTreeMap::new();
+    for line in text.lines() {
+        let (digest, name) = line.split_once("  ")?;
+        let is_digest = digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        if !is_digest || name.is_empty() || digests.insert(name.to_owned(), digest.to_owned()).is_some() {
+            return None;
+        }
+    }
+    (!digests.is_empty()).then_some(digests)
+}
+
 /// Checks that `directory` holds the files that `digests` names and nothing else.
 ///
 /// # Errors

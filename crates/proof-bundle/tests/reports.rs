@@ -221,7 +221,36 @@ fn a_missing_or_added_file_is_named() {
     let (_fixture, first, second) = two_runs(|_| ());
     fs::remove_file(second.join("seeds.txt")).unwrap();
     fs::write(second.join("notes.md"), "").unwrap();
-    assert_eq!(differences(&first, &second), ["notes.md: missing / present", "seeds.txt: present / missing"]);
+    let unlisted = |file: &str| format!("{file}: what the second bundle has / what its SHA256SUMS lists");
+    assert_eq!(
+        differences(&first, &second),
+        ["notes.md: missing / present", "seeds.txt: present / missing", &unlisted("notes.md"), &unlisted("seeds.txt")]
+    );
+}
+
+#[test]
+fn bundles_that_are_broken_alike_are_not_called_equal() {
+    type Break = fn(&str) -> String;
+    let breaks: [(&str, Break, &str); 4] = [
+        ("empty", |_| String::new(), "a list of digests and names"),
+        ("no list", |sums| sums.replace("  ", " "), "a list of digests and names"),
+        (
+            "zeroes",
+            |sums| sums.lines().map(|line| format!("{}{}\n", "0".repeat(64), &line[64..])).collect(),
+            "SHA256SUMS lists",
+        ),
+        ("a line less", |sums| sums.lines().skip(1).map(|line| format!("{line}\n")).collect(), "SHA256SUMS lists"),
+    ];
+    for (what, change, words) in breaks {
+        let (_fixture, first, second) = two_runs(|_| ());
+        for directory in [&first, &second] {
+            let path = directory.join("SHA256SUMS");
+            let sums = fs::read_to_string(&path).unwrap();
+            fs::write(&path, change(&sums)).unwrap();
+        }
+        let found = differences(&first, &second);
+        assert!(found.len() >= 2 && found.iter().all(|line| line.ends_with(words)), "{what}: {found:#?}");
+    }
 }
 
 #[test]
@@ -233,7 +262,8 @@ fn reports_of_another_renderer_are_not_called_equal() {
         fs::write(&path, text.replace("\"renderer_version\": 1", "\"renderer_version\": 9")).unwrap();
     }
     let found = differences(&first, &second);
-    assert!(found.len() == 2 && found[0].contains("version 9 rendered it"), "{found:?}");
+    let other = found.iter().filter(|line| line.contains("version 9 rendered it")).count();
+    assert_eq!(other, 2, "{found:?}");
 }
 
 /// A checker for the part of JSON Schema (2020-12) that our schemas use; a keyword that it does not know fails.
