@@ -61,6 +61,12 @@ fn the_summary_as_json_holds_the_same_and_the_bundle_is_filed_where_asked() {
     assert_eq!(summary["device"]["class"], "simulated");
     let bundle = std::path::Path::new(summary["bundle"].as_str().unwrap());
     assert!(bundle.starts_with(out.join("bdd")) && bundle.join("SHA256SUMS").is_file());
+    let metadata = std::fs::read_to_string(bundle.join("metadata.json")).unwrap();
+    let looked_at = serde_json::from_str::<serde_json::Value>(&metadata).unwrap()["looked_at"].clone();
+    assert!(
+        run.stderr.contains(looked_at[0].as_str().unwrap()),
+        "what was looked at is shown and recorded: {metadata}"
+    );
     // The bundle in the tree was not ignored there.
     assert_eq!(summary["dirty"], false, "the tree was clean when the run began");
 }
@@ -294,17 +300,11 @@ fn ctrl_c_stops_the_children_and_leaves_no_bundle() {
         let sleeps = "super::double(0), 0); std::fs::write(std::env::temp_dir().join(\"left\"), \"\").unwrap();
             std::thread::sleep(std::time::Duration::from_secs(600)";
         case.replace("src/lib.rs", "super::double(0), 0", sleeps);
-        case.write(".gitignore", "/target\n/proof_bundles\n/temporary\n");
     });
-    let temporary = case.path("temporary");
-    std::fs::create_dir(&temporary).unwrap();
-    let mut child = case
-        .proof_command(&[])
-        .env("TMPDIR", &temporary)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let temporary = tempfile::tempdir().unwrap();
+    let mut command = case.proof_command(&[]);
+    command.env("TMPDIR", temporary.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let running = lines.by_ref().find(|line| line.as_ref().unwrap().contains("running 3 tests"));
     assert!(running.is_some(), "the tests never ran");
@@ -320,6 +320,6 @@ fn ctrl_c_stops_the_children_and_leaves_no_bundle() {
     assert!(last.starts_with("error: interrupted"), "{last}");
     assert_eq!(case.bundles(), Vec::<String>::new());
     assert_eq!(case.processes(), Vec::<std::path::PathBuf>::new(), "the sleeping test lives on");
-    let left = std::fs::read_dir(temporary.path()).unwrap().count();
+    let left = std::fs::read_dir(&temporary).unwrap().count();
     assert_eq!(left, 0, "temporary files are left behind, the proof's or its children's");
 }

@@ -56,11 +56,11 @@ pub enum Error {
         problem: String,
     },
     /// The commit could not be read; a run id ends in it.
-    #[error("cannot read the commit of {}: {problem}: run inside a git repository with at least one commit", directory.display())]
+    #[error("cannot read the commit of {}: {problem}", directory.display())]
     Commit {
         /// The directory asked about.
         directory: PathBuf,
-        /// What git said.
+        /// What git said, and what to do.
         problem: String,
     },
     /// A name that cannot be a file of a bundle.

@@ -60,9 +60,19 @@ fn git(directory: &Path, arguments: &[&str]) -> Result<String, Error> {
         .map_err(|error| fault(format!("git did not start: {error}")))?;
     if !status.success() {
         let text = String::from_utf8_lossy(&stderr);
-        return Err(fault(text.lines().next().unwrap_or("git failed").to_owned()));
+        return Err(fault(refusal(&text)));
     }
     String::from_utf8(stdout).map_err(|_| fault("git printed something else than UTF-8".to_owned()))
+}
+
+/// What git said on stderr, on one line, and what to do about it.
+fn refusal(stderr: &str) -> String {
+    let line = stderr.lines().next().unwrap_or("git failed");
+    // A repository of another user; git names the command, with the directory as it wants it, on a later line.
+    match stderr.lines().map(str::trim).find(|line| line.contains("safe.directory")) {
+        Some(command) => format!("{line}: if you trust what is in it, run `{command}`"),
+        None => format!("{line}: run inside a git repository with at least one commit"),
+    }
 }
 
 /// A file and its SHA-256.
@@ -136,6 +146,8 @@ pub struct Metadata {
     pub test_mode: String,
     /// Why that device was taken.
     pub device_reason: String,
+    /// What was looked at to find a GPU, and what was there; a line each.
+    pub looked_at: Vec<String>,
     /// RFC 3339 in UTC.
     pub timestamp: String,
     /// The host.
@@ -183,4 +195,30 @@ pub struct ModelFile {
 
 fn write_file_name<S: Serializer>(path: &str, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(path.rsplit('/').next().unwrap_or_default())
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_of_git_comes_with_what_to_do() {
+        let foreign = "fatal: detected dubious ownership in repository at '/r'\nTo add an exception for this directory, \
+                       call:\n\n\tgit config --global --add safe.directory /r\n";
+        assert_eq!(
+            refusal(foreign),
+            "fatal: detected dubious ownership in repository at '/r': if you trust what is in it, run `git config \
+             --global --add safe.directory /r`"
+        );
+        let none = "fatal: not a git repository (or any of the parent directories): .git\n";
+        assert!(refusal(none).ends_with(": run inside a git repository with at least one commit"));
+    }
 }

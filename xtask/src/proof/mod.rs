@@ -22,7 +22,7 @@ use proof_bundle::requirement::{Specifications, parse_specs};
 use proof_bundle::{StagedBundle, TestType};
 
 use crate::cli::{BundleType, ProofArgs};
-use crate::device::{self, Chosen};
+use crate::device::{self, Chosen, Found};
 use crate::env;
 use crate::error::XtaskError;
 use crate::exit::Exit;
@@ -55,6 +55,7 @@ pub(crate) fn run(args: &ProofArgs) -> Result<Exit, XtaskError> {
     let found = device::find();
     let device = device::choose(args.device, &found)?;
     step(&format!("device: {} ({})", device.class, device.reason));
+    found.looked_at.iter().for_each(|line| note(line));
     let models = args.models.iter().map(|path| Model::open(path)).collect::<Result<Vec<_>, _>>()?;
     let commit = Commit::read(&root)?;
     if commit.dirty {
@@ -84,8 +85,7 @@ pub(crate) fn run(args: &ProofArgs) -> Result<Exit, XtaskError> {
     check_unchanged(&commit, &Commit::read(&root)?)?;
     // Only now, so that no test could find it.
     let bundle = StagedBundle::new(&out, bundle_type, &commit.sha)?;
-    let cuda_available = !found.devices.is_empty();
-    let plan = Plan { args, root: &root, commit, device: &device, cuda_available, specifications, map: &map };
+    let plan = Plan { args, root: &root, commit, device: &device, found: &found, specifications, map: &map };
     plan.finish(bundle, suite, &live, started)
 }
 
@@ -169,7 +169,7 @@ struct Plan<'a> {
     root: &'a Path,
     commit: Commit,
     device: &'a Chosen,
-    cuda_available: bool,
+    found: &'a Found,
     specifications: Specifications,
     map: &'a Map,
 }
@@ -205,8 +205,9 @@ impl Plan<'_> {
             git_sha: self.commit.sha.clone(),
             test_mode: self.device.class.to_string(),
             device_reason: self.device.reason.clone(),
+            looked_at: self.found.looked_at.clone(),
             timestamp: timestamp.to_owned(),
-            environment: source::environment(self.root, self.cuda_available)?,
+            environment: source::environment(self.root, !self.found.devices.is_empty())?,
             gpu_devices: live.devices.clone(),
             models: live.models.clone(),
             command: source::command(self.args),

@@ -54,10 +54,16 @@ pub(super) fn command(args: &ProofArgs) -> String {
         DeviceChoice::Simulated => "simulated".to_owned(),
         DeviceChoice::Cuda(index) => format!("cuda:{index}"),
     };
-    let mut command = format!("cargo xtask proof --device {device} --seed {}", args.seed);
+    let ProofArgs { seed, timeout, bundle_type, .. } = args;
+    let bundle_type = super::test_type(*bundle_type).as_str();
+    let mut command =
+        format!("cargo xtask proof --device {device} --seed {seed} --timeout {timeout} --type {bundle_type}");
+    if let Some(nonce) = &args.nonce {
+        command.push_str(&format!(" --nonce={}", quoted(nonce)));
+    }
     for model in &args.models {
         let name = model.file_name().unwrap_or(model.as_os_str()).to_string_lossy();
-        command.push_str(&format!(" --model {}", quoted(&name)));
+        command.push_str(&format!(" --model={}", quoted(&name)));
     }
     command
 }
@@ -81,7 +87,21 @@ pub(crate) fn quoted(word: &str) -> String {
     reason = "a test fails by panicking"
 )]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::cli::{Cli, Command as Subcommand};
+
+    #[test]
+    fn the_recorded_command_asks_for_the_same() {
+        let words = ["xtask", "proof", "--device=cuda:1", "--seed=7", "--timeout=9", "--type=bdd", "--nonce=a b"];
+        let cli = Cli::parse_from(words.into_iter().chain(["--model=/somewhere/m x.gguf", "--out=/elsewhere"]));
+        let Subcommand::Proof(args) = cli.command else { panic!("another subcommand") };
+        assert_eq!(
+            command(&args),
+            "cargo xtask proof --device cuda:1 --seed 7 --timeout 9 --type bdd --nonce='a b' --model='m x.gguf'"
+        );
+    }
 
     #[test]
     fn a_shell_takes_a_quoted_word_as_it_is() {
