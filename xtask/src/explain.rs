@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use proof_bundle::coverage::Coverage;
-use proof_bundle::requirement::{Requirement, Specifications, parse_specs};
+use proof_bundle::provenance::Commit;
+use proof_bundle::requirement::{Requirement, RequirementsFile, Specifications, parse_specs};
 use proof_bundle::test_map::MappedTest;
+use serde::de::DeserializeOwned;
 
 use crate::cli::ExplainArgs;
 use crate::error::XtaskError;
@@ -32,7 +34,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<Exit, XtaskError> {
     let map = Map::read(&root, &workspace)?;
     let tests: Vec<&MappedTest> = map.tests.iter().filter(|test| test.requirements.contains(&args.id)).collect();
     let bundles = args.bundles.clone().unwrap_or_else(|| root.join(BUNDLES));
-    output::print(&text(requirement, &tests, &latest(&bundles, &args.id), &commands(&tests, &workspace)))?;
+    output::print(&text(requirement, &tests, &latest(&bundles, requirement), &commands(&tests, &workspace)))?;
     Ok(Exit::Proven)
 }
 
@@ -62,8 +64,9 @@ fn text(requirement: &Requirement, tests: &[&MappedTest], evidence: &[String], c
     out
 }
 
-/// What the latest bundle says of a requirement. Bundles are named by their time, whatever folder they are filed under.
-fn latest(bundles: &Path, id: &str) -> Vec<String> {
+/// What the latest bundle says of a requirement, and of which text and commit. Bundles are named by their time, whatever
+/// folder they are filed under.
+fn latest(bundles: &Path, requirement: &Requirement) -> Vec<String> {
     let directories = |path: &Path| -> Vec<PathBuf> {
         let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
         entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
@@ -72,21 +75,38 @@ fn latest(bundles: &Path, id: &str) -> Vec<String> {
     runs.retain(|run| run.join("coverage.json").is_file() && run.join("SHA256SUMS").is_file());
     runs.sort_by(|a, b| a.file_name().cmp(&b.file_name()));
     let Some(run) = runs.last() else { return Vec::new() };
-    let coverage = std::fs::read(run.join("coverage.json")).ok();
-    let Some(coverage) = coverage.and_then(|bytes| serde_json::from_slice::<Coverage>(&bytes).ok()) else {
-        return vec![format!("{}: coverage.json cannot be read", run.display())];
-    };
     let mut lines = vec![run.display().to_string()];
-    match coverage.get(id) {
+    match evidence(run, requirement) {
+        Ok(evidence) => lines.extend(evidence),
+        Err(file) => lines.push(format!("{file} cannot be read: run `cargo xtask proof` again")),
+    }
+    lines
+}
+
+/// What the bundle at `run` says of a requirement. The error is the file that cannot be read.
+fn evidence(run: &Path, requirement: &Requirement) -> Result<Vec<String>, &'static str> {
+    let Commit { sha, dirty } = read(run, "provenance.json")?;
+    let tree = if dirty { ", and the working tree differed from it" } else { "" };
+    let mut lines = vec![format!("of commit {sha}{tree}")];
+    let proven: RequirementsFile = read(run, "requirements.json")?;
+    let proven = proven.requirements.iter().find(|one| one.requirement.id == requirement.id);
+    let is_stale = proven.is_some_and(|proven| proven.requirement.text_sha256 != requirement.text_sha256);
+    match read::<Coverage>(run, "coverage.json")?.get(&requirement.id) {
         None => lines.push("it does not know this requirement".to_owned()),
         Some(one) => {
             let devices = if one.devices.is_empty() { "no device".to_owned() } else { one.devices.join(", ") };
-            lines.push(format!("{} on {devices}", one.status.as_str()));
+            let stale = if is_stale { "stale: the text changed since; the old one was " } else { "" };
+            lines.push(format!("{stale}{} on {devices}", one.status.as_str()));
             lines.extend(one.reasons.iter().cloned());
             lines.extend(ranges(&one.evidence));
         }
     }
-    lines
+    Ok(lines)
+}
+
+fn read<T: DeserializeOwned>(run: &Path, file: &'static str) -> Result<T, &'static str> {
+    let bytes = std::fs::read(run.join(file)).map_err(|_| file)?;
+    serde_json::from_slice(&bytes).map_err(|_| file)
 }
 
 /// `file:line` citations, a text for each file: `file:3-5, 9`.

@@ -154,6 +154,23 @@ fn an_empty_suite_proves_nothing() {
 }
 
 #[test]
+fn explain_says_of_which_commit_evidence_is_and_when_the_text_changed_since() {
+    let case = Case::new();
+    case.proof(&[]).ends(0, &[]);
+    let explain = || {
+        let mut command = xtask();
+        command.args(["explain", "IV-001"]).current_dir(case.path(""));
+        finish(command)
+    };
+    let said = explain().ends(0, &["  of commit ", "  proven on host"]).stdout;
+    assert!(!said.contains("stale") && !said.contains("differed"), "{said}");
+    case.replace("specs/20_fixture.md", "MUST", "MUST always");
+    explain().ends(0, &["stale: the text changed since; the old one was proven on host"]);
+    case.proof(&[]).ends(0, &[]);
+    explain().ends(0, &["  proven on host", ", and the working tree differed from it"]);
+}
+
+#[test]
 fn a_variable_that_changes_the_build_is_in_the_bundle_and_in_the_summary() {
     let case = Case::new();
     let mut command = case.proof_command(&[]);
