@@ -21,8 +21,6 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), VramError> {
             .field("rejected", empty.is_err())
             .field("error", empty.as_ref().err().map(ToString::to_string))
             .field("explanation", "a model without bytes is refused")
-            .field("security_property", "input_validation")
-            .field("threat_coverage", ["invalid_input", "dos_via_zero_size"])
             .observe("refused: invalid input", outcome(&empty))
     });
 
@@ -32,8 +30,6 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), VramError> {
             .field("input_size", LARGE_BYTES)
             .field("result", outcome(&large))
             .field("explanation", "a model of 10 MiB is sealed whole")
-            .field("security_property", "graceful_degradation")
-            .field("threat_coverage", ["dos_via_large_allocation", "panic_on_oom"])
             .observe(
                 json!({"outcome": "accepted", "vram_bytes": LARGE_BYTES}),
                 json!({"outcome": outcome(&large), "vram_bytes": large.as_ref().map_or(0, |shard| shard.vram_bytes)}),
@@ -50,8 +46,6 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), VramError> {
     context.emit(BoundsChecking, "over_capacity", |record| {
         record
             .field("explanation", "a model one byte larger than what is available is refused, with both figures")
-            .field("security_property", "resource_protection")
-            .field("threat_coverage", ["dos_via_large_allocation"])
             .observe(
                 // Free memory differs from run to run on a device that others use, too.
                 json!({"short_by_bytes": 1, "retriable": true}),
@@ -67,8 +61,6 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), VramError> {
             record
                 .field("shard_id", &shard.shard_id)
                 .field("explanation", "a read that ends past the allocation, or whose end overflows, is refused")
-                .field("security_property", "memory_safety")
-                .field("threat_coverage", ["out_of_bounds_read", "integer_overflow"])
                 .observe(
                     json!({"last_byte": true, "one_past": false, "across_the_end": false, "overflowing": false}),
                     json!({
@@ -85,7 +77,6 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), VramError> {
     context.emit(BoundsChecking, "ledger_after_refusals", |record| {
         record
             .field("explanation", "what was refused or released leaves no memory in use")
-            .field("security_property", "resource_protection")
             .observe(json!({"used_more": 0}), json!({"used_more": used_more}))
     });
     Ok(())

@@ -41,13 +41,9 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), VramError> {
             .field("gpu_device", shard.gpu_device)
             .field("digest", &shard.digest)
             .field("tree_digest", &shard.tree_digest)
-            .field("digest_algorithm", "SHA-256")
             .field("signature_present", shard.signature().is_some())
-            .field("signature_algorithm", "HMAC-SHA256")
             .field("timings", json!({"seal_duration_ms": millis(seal_duration)}))
             .field("explanation", "a model was written to device memory and its handle signed")
-            .field("security_property", "integrity_protection")
-            .field("threat_coverage", ["model_corruption", "unauthorized_modification"])
             .observe(expected, observed)
     });
 
@@ -56,11 +52,8 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), VramError> {
     context.emit(CryptoValidation, "seal_verification", |record| {
         record
             .field("shard_id", &shard.shard_id)
-            .field("verification_method", "timing_safe_comparison")
             .field("timings", json!({"verify_duration_ms": millis(started.elapsed())}))
             .field("explanation", "the signature and the bytes in device memory were verified")
-            .field("security_property", "tamper_detection")
-            .field("threat_coverage", ["timing_attacks", "seal_forgery"])
             .observe("accepted", outcome(&verified))
     });
 
@@ -75,8 +68,6 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), VramError> {
             .field("correctly_rejected", refused.is_err())
             .field("error", refused.as_ref().err().map(ToString::to_string))
             .field("explanation", "a handle with another digest was given to verification")
-            .field("security_property", "integrity_enforcement")
-            .field("threat_coverage", ["digest_manipulation", "seal_bypass"])
             .observe("refused: seal forged", outcome(&refused))
     });
 
@@ -87,11 +78,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), VramError> {
     ] {
         let refused = manager.verify_sealed(&hooks.with_signature(&shard, signature));
         context.emit(CryptoValidation, name, |record| {
-            record
-                .field("shard_id", &shard.shard_id)
-                .field("security_property", "integrity_enforcement")
-                .field("threat_coverage", ["seal_forgery", "seal_bypass"])
-                .observe(expected, outcome(&refused))
+            record.field("shard_id", &shard.shard_id).observe(expected, outcome(&refused))
         });
     }
 
@@ -106,8 +93,6 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), VramError> {
             .field("shard_id", &shard.shard_id)
             .field("flipped_bit", bit)
             .field("explanation", "one bit of device memory was flipped and flipped back")
-            .field("security_property", "tamper_detection")
-            .field("threat_coverage", ["model_corruption"])
             .observe(
                 json!({"flipped": format!("refused: contents changed in blocks [{block}]"), "restored": "accepted"}),
                 json!({"flipped": outcome(&corrupted), "restored": outcome(&restored)}),
@@ -124,8 +109,6 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), VramError> {
             .field("shard1_digest", &one.digest)
             .field("shard2_digest", &other.digest)
             .field("explanation", "different models have different digests")
-            .field("security_property", "digest_uniqueness")
-            .field("threat_coverage", ["collision_attacks", "digest_reuse"])
             .observe(json!({"digests_differ": true}), json!({"digests_differ": one.digest != other.digest}))
     });
 
@@ -137,8 +120,6 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), VramError> {
             .field("shard_a_digest", &one.digest)
             .field("shard_b_digest", &again.digest)
             .field("explanation", "equal models have equal digests")
-            .field("security_property", "digest_determinism")
-            .field("threat_coverage", ["non_deterministic_behavior"])
             .observe(
                 json!({"digest": one.digest, "tree_digest": one.tree_digest}),
                 json!({"digest": again.digest, "tree_digest": again.tree_digest}),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -10,7 +10,9 @@ use evidence::Stream::{CryptoValidation, CudaOperations, InputValidation};
 use proof_bundle::provenance::ModelFile;
 use ring::digest::{Context as Sha256, SHA256};
 use serde_json::json;
-use vram_residency::{DEFAULT_MAX_MODEL_BYTES, SealOptions, SealedShard, VramConfig, VramError, VramManager};
+use vram_residency::{
+    DEFAULT_MAX_MODEL_BYTES, SealOptions, SealedShard, TestHooks, VramConfig, VramError, VramManager,
+};
 
 use super::bytes::Generator;
 use super::crypto::hex;
@@ -40,7 +42,7 @@ pub(super) fn run(context: &Context<'_>, model: &Model, notes: &mut Vec<String>)
     let gpu = context.device.index;
     let shard = seal(&manager, model, gpu)?;
 
-    record_header(context, model);
+    record_header(context, &manager, model, &shard);
     let independent = digest_of(model)?;
     let mut tools = BTreeMap::new();
     for (tool, arguments, _) in TOOLS {
@@ -57,9 +59,7 @@ pub(super) fn run(context: &Context<'_>, model: &Model, notes: &mut Vec<String>)
             .field("gpu_device", shard.gpu_device)
             .field("digest", &shard.digest)
             .field("tree_digest", &shard.tree_digest)
-            .field("digest_algorithm", "SHA-256")
             .field("signature_present", shard.signature().is_some())
-            .field("signature_algorithm", "HMAC-SHA256")
             .field("compared_with", &asked)
             .field(
                 "explanation",
@@ -136,12 +136,14 @@ fn digest_of(model: &Model) -> Result<String, XtaskError> {
     }
 }
 
-/// The header was parsed, and checked against the file's size, before anything ran: this says what it held. Nothing was
-/// looked for in an opaque file, so nothing is recorded of one.
-fn record_header(context: &Context<'_>, model: &Model) {
+/// The header was parsed, and checked against the file's size, before anything ran. It is parsed again where the model is
+/// now: in device memory. Nothing was looked for in an opaque file, so nothing is recorded of one.
+fn record_header(context: &Context<'_>, manager: &VramManager, model: &Model, shard: &SealedShard) {
     if model.format == Format::Opaque {
         return;
     }
+    let held = InDevice { hooks: manager.test_hooks(), shard, position: 0 };
+    let held = model.format_in(held).map_or_else(|why| json!(why), |format| json!(format));
     context.emit(InputValidation, "model_header", |record| {
         record
             .field("model", &model.name)
@@ -149,14 +151,42 @@ fn record_header(context: &Context<'_>, model: &Model) {
             .field("header", &model.format)
             .field(
                 "explanation",
-                "the file's header can be read to its end, and the tensors that it lists lie within the file, apart from one \
-                 another; their sizes follow from type and extents, but for those counted in unchecked_tensors",
+                "the header in device memory says what the file's says; it can be read to its end, and the tensors that it \
+                 lists lie within the file, apart from one another; their sizes follow from type and extents, but for those \
+                 counted in unchecked_tensors",
             )
-            .observe(
-                json!({"sound": true}),
-                json!({"sound": Model::open(&model.path).is_ok_and(|again| again.format == model.format)}),
-            )
+            .observe(&model.format, held)
     });
+}
+
+/// A shard's device memory as a file.
+struct InDevice<'a> {
+    hooks: TestHooks<'a>,
+    shard: &'a SealedShard,
+    position: u64,
+}
+
+impl Read for InDevice<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let left = (self.shard.vram_bytes as u64).saturating_sub(self.position);
+        let length = into.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let into = into.get_mut(..length).unwrap_or_default();
+        self.hooks.read_device(self.shard, self.position, into).map_err(io::Error::other)?;
+        self.position = self.position.saturating_add(length as u64);
+        Ok(length)
+    }
+}
+
+impl Seek for InDevice<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let position = match to {
+            SeekFrom::Start(position) => Some(position),
+            SeekFrom::Current(distance) => self.position.checked_add_signed(distance),
+            SeekFrom::End(distance) => (self.shard.vram_bytes as u64).checked_add_signed(distance),
+        };
+        self.position = position.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        Ok(self.position)
+    }
 }
 
 fn compare_with_tools(
@@ -238,8 +268,6 @@ fn verify_and_corrupt(
                 "explanation",
                 "one bit of device memory was flipped: verification names its block; restored, it verifies",
             )
-            .field("security_property", "tamper_detection")
-            .field("threat_coverage", ["model_corruption"])
             .observe(
                 json!({
                     "sealed": "accepted",
@@ -273,4 +301,39 @@ fn release(
             .observe(expected, observed)
     });
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+    use crate::cli::DeviceChoice;
+    use crate::live::{LIVE, Shared};
+
+    #[test]
+    fn a_header_that_device_memory_does_not_hold_is_a_record_that_does_not_hold() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join(LIVE)).unwrap();
+        let path = dir.path().join("m.gguf");
+        let sound = [b"GGUF".as_slice(), &3_u32.to_le_bytes(), &[0; 16], &[9; 5000]].concat();
+        std::fs::write(&path, &sound).unwrap();
+        let model = Model::open(&path).unwrap();
+        let chosen = crate::device::choose(DeviceChoice::Simulated, &crate::device::find()).unwrap();
+        let (shared, mut other) = (Shared::default(), sound.clone());
+        other[4] = 2;
+        let context = Context::new(&chosen, dir.path(), &shared, 42);
+        let manager = context.manager().unwrap();
+        for contents in [sound, other, vec![0; 8]] {
+            record_header(&context, &manager, &model, &manager.seal_model(&contents, 0).unwrap());
+        }
+        let ran = context.into_ran("models");
+        assert_eq!((ran.records, ran.broken.len()), (3, 2));
+    }
 }

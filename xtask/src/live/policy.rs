@@ -26,11 +26,8 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), VramError> {
             .field("policy", "vram_only")
             .field("gpu_device", gpu)
             .field("shard_id", &shard.shard_id)
-            .field("result", expected)
             .field("decisions", &decisions)
             .field("explanation", "rules VP-001 to VP-006 were judged from what the driver reports now")
-            .field("security_property", "vram_isolation")
-            .field("threat_coverage", ["host_memory_paging", "cpu_access"])
             .observe(
                 json!({"outcomes": vec![expected; decisions.len().max(1)], "is_vram_only": vram_only}),
                 json!({"outcomes": outcomes, "is_vram_only": manager.is_vram_only()}),
@@ -48,8 +45,6 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), VramError> {
                 "explanation",
                 "the device reports the class of this run, and an index past the last device is refused",
             )
-            .field("security_property", "device_validation")
-            .field("threat_coverage", ["invalid_device", "unsupported_hardware"])
             .observe(
                 json!({"class": context.device.class, "index_past_the_end": "refused: invalid input"}),
                 json!({"class": facts.class, "index_past_the_end": outcome(&beyond)}),
@@ -71,8 +66,6 @@ fn integrated_device(context: &Context<'_>) -> Result<(), VramError> {
             .device(DeviceClass::Simulated.as_str())
             .field("policy", "vram_only")
             .field("explanation", "a device whose memory is the host's is refused, and the manager stops")
-            .field("security_property", "vram_isolation")
-            .field("threat_coverage", ["host_memory_paging"])
             .observe(
                 json!({"seal": "refused: policy VP-002 broken", "after": "refused: stopped", "stopped": true}),
                 json!({

@@ -78,10 +78,15 @@ impl Model {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         Ok(Self { path: path.to_owned(), name, bytes: metadata.len(), format })
     }
+
+    /// What the header says in a copy of the file's contents.
+    pub(crate) fn format_in(&self, contents: impl Read + Seek) -> Result<Format, String> {
+        format_of(&self.path, contents, self.bytes)
+    }
 }
 
 /// The format by the file's name and, for GGUF, by its magic.
-fn format_of(path: &Path, file: File, bytes: u64) -> Result<Format, String> {
+fn format_of(path: &Path, file: impl Read + Seek, bytes: u64) -> Result<Format, String> {
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
     let mut input = Counted::new(file, bytes);
     match extension.as_deref() {
