@@ -1,11 +1,17 @@
 //! Markdown (GFM) that text of unknown origin cannot break out of.
 
-/// Escapes text so that it shows as it is, in a paragraph, a list or a cell: nothing in it is markup, a link, HTML, a new
-/// cell or a new line. Characters that would show as nothing or reorder the text are written as `\u{…}`.
+/// Escapes text so that it shows as it is, in a paragraph, a list or a cell: nothing in it is markup, a web link, HTML, a
+/// new cell or a new line. Characters that would show as nothing or reorder the text are written as `\u{…}`.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
+    for (position, character) in text.char_indices() {
+        let (before, from) = text.split_at(position);
         match character {
+            // GFM makes a link of `scheme://` and of `www.`, without any markup.
+            ':' if from.starts_with("://") => escaped.push_str("\\:"),
+            '.' if before.get(before.len().saturating_sub(3)..).is_some_and(|end| end.eq_ignore_ascii_case("www")) => {
+                escaped.push_str("\\.");
+            }
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
@@ -85,7 +91,9 @@ mod tests {
     #[test]
     fn a_hostile_name_shows_as_it_is() {
         assert_eq!(escape("<script>|.gguf"), "&lt;script&gt;\\|.gguf");
-        assert_eq!(escape("[a](http://b) `c`\n# d"), "\\[a\\](http://b) \\`c\\` \\# d");
+        assert_eq!(escape("[a](http://b) `c`\n# d"), "\\[a\\](http\\://b) \\`c\\` \\# d");
+        assert_eq!(escape("https://a.b, www.c.d, §2.1: x"), "https\\://a.b, www\\.c.d, §2.1: x");
+        assert_eq!(escape("WWW.§.www"), "WWW\\.§.www");
         assert_eq!(escape("gpj\u{202e}.exe\u{7}"), "gpj\\\\u\\{202e\\}.exe\\\\u\\{7\\}");
         assert_eq!(escape("&amp;"), "&amp;amp;");
     }
