@@ -7,6 +7,7 @@ use vram_residency::{DeviceClass, DeviceFacts, MemorySink, SimulatedConfig, Vram
 
 use crate::cli::DeviceChoice;
 use crate::error::XtaskError;
+use crate::model::Model;
 
 /// What a look at this host found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -85,6 +86,38 @@ impl Chosen {
     }
 }
 
+impl Chosen {
+    /// Refuses models that a simulated device, which is this host's memory, cannot hold. They are sealed one at a time.
+    ///
+    /// # Errors
+    /// [`XtaskError::Input`] for the first model that is too large.
+    pub(crate) fn check_room(&self, models: &[Model]) -> Result<(), XtaskError> {
+        // Where the system does not say, sealing finds out.
+        let free = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| available_bytes(&text));
+        match (self.class, free) {
+            (DeviceClass::Simulated, Some(free)) => models.iter().try_for_each(|model| fits(model, free)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn fits(model: &Model, free: u64) -> Result<(), XtaskError> {
+    if model.bytes <= free {
+        return Ok(());
+    }
+    Err(XtaskError::Input(format!(
+        "model {:?} does not fit the simulated device: this host has {free} bytes free, the model needs {}; use a host with \
+         more memory or a GPU",
+        model.name, model.bytes
+    )))
+}
+
+/// `MemAvailable` of `/proc/meminfo`, in bytes.
+fn available_bytes(meminfo: &str) -> Option<u64> {
+    let value = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    value.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
 #[cfg(test)]
 #[allow(
     clippy::arithmetic_side_effects,
@@ -151,5 +184,26 @@ mod tests {
         let observed = json!({"chosen": chosen.class, "manager": manager.device_class().unwrap()});
         let expected = json!({"chosen": "simulated", "manager": "simulated"});
         check(Stream::PolicyEnforcement, "simulated_beside_a_gpu", expected, observed);
+    }
+
+    #[test]
+    fn a_model_larger_than_the_free_memory_is_refused_before_anything_runs() {
+        let meminfo = "MemTotal:       16 kB\nMemFree:         2 kB\nMemAvailable:    7 kB\nSwapFree: 0 kB\n";
+        assert_eq!(available_bytes(meminfo), Some(7168));
+        assert_eq!(available_bytes("MemTotal: 16 kB\n"), None);
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("model.bin");
+        std::fs::File::create(&path).unwrap().set_len(7168).unwrap();
+        let model = Model::open(&path).unwrap();
+        assert!(fits(&model, 7168).is_ok());
+        let error = fits(&model, 7167).unwrap_err().to_string();
+        assert!(error.contains("this host has 7167 bytes free, the model needs 7168"), "{error}");
+
+        std::fs::File::create(&path).unwrap().set_len(1 << 42).unwrap();
+        let vast = [Model::open(&path).unwrap()];
+        let simulated = choose(DeviceChoice::Simulated, &host(vec![gpu(0)])).unwrap();
+        assert!(simulated.check_room(&vast).is_err());
+        let on_gpu = choose(DeviceChoice::Cuda(0), &host(vec![gpu(0)])).unwrap();
+        assert!(on_gpu.check_room(&vast).is_ok());
     }
 }

@@ -249,7 +249,9 @@ fn models_that_are_none_are_refused_before_anything_is_built() {
     case.write("short.safetensors", [0x40, 0, 0, 0, 0, 0, 0, 0, b'{']);
     let header = [b"GGUF".as_slice(), &3_u32.to_le_bytes(), &(1_u64 << 60).to_le_bytes(), &[0; 8]].concat();
     case.write("vast.gguf", header);
+    std::fs::File::create(case.path("sparse.bin")).unwrap().set_len(1 << 42).unwrap();
     for (model, words) in [
+        ("sparse.bin", "bytes free, the model needs 4398046511104"),
         ("missing.gguf", "No such file"),
         ("src", "is a directory"),
         ("empty.gguf", "is empty"),

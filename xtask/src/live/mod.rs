@@ -15,6 +15,7 @@ mod policy;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -28,6 +29,9 @@ use crate::device::Chosen;
 use crate::error::XtaskError;
 use crate::model::Model;
 use crate::process;
+
+/// More than the largest record, in bytes.
+const ROOM_BYTES: usize = 1 << 16;
 
 /// What became of one live operation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -75,7 +79,7 @@ pub(crate) fn run(device: &Chosen, spool: &Path, seed: u64, models: &[Model]) ->
         process::check_interrupted()?;
         let context = Context::new(device, spool, &shared, seed);
         let name = stream.as_str();
-        guarded(name, || {
+        guarded(name, &directory, || {
             // An error where none was expected is an observation too: the stream says so, and the run fails.
             if let Err(error) = operation(&context) {
                 context.emit(stream, &format!("{name}_completed"), |record| {
@@ -90,15 +94,18 @@ pub(crate) fn run(device: &Chosen, spool: &Path, seed: u64, models: &[Model]) ->
     for model in models {
         process::check_interrupted()?;
         let context = Context::new(device, spool, &shared, seed);
-        files.push(guarded(&model.name, || models::run(&context, model, &mut notes))??);
+        files.push(guarded(&model.name, &directory, || models::run(&context, model, &mut notes))??);
         ran.push(context.into_ran(&format!("model {}", model.name)));
     }
     Ok(Live { ran, models: files, devices: shared.devices.into_inner(), notes })
 }
 
-/// Runs `work`; a panic in it becomes an error that says what it said.
-fn guarded<R>(name: &str, work: impl FnOnce() -> R) -> Result<R, XtaskError> {
+/// Runs `work`; a panic in it becomes an error that says what it said, or what `directory`, where evidence goes, lacks.
+fn guarded<R>(name: &str, directory: &Path, work: impl FnOnce() -> R) -> Result<R, XtaskError> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|payload| {
+        if let Err(source) = takes_a_file(directory) {
+            return XtaskError::Write { path: std::env::temp_dir(), source };
+        }
         let message = payload
             .downcast_ref::<String>()
             .map(String::as_str)
@@ -115,6 +122,15 @@ struct Shared {
     spools: RefCell<BTreeMap<PathBuf, Spool>>,
     /// See [`Live::devices`].
     devices: RefCell<Vec<DeviceFacts>>,
+}
+
+/// Whether another file of evidence fits into `directory`.
+fn takes_a_file(directory: &Path) -> io::Result<()> {
+    let path = directory.join("room");
+    let written = std::fs::write(&path, [0; ROOM_BYTES]);
+    // It is in the proof's own directory, which goes away.
+    let _ = std::fs::remove_file(path);
+    written
 }
 
 /// What an operation works with.
@@ -306,6 +322,18 @@ mod tests {
             );
         }
         assert_eq!(headers[0]["header"]["format"], "gguf");
+    }
+
+    #[test]
+    fn a_panic_over_a_full_disk_is_reported_as_what_cannot_be_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let gone = guarded("x", &dir.path().join("gone"), || panic!("correct PROOF_SPOOL")).unwrap_err();
+        assert_eq!(gone.exit(), crate::exit::Exit::Found);
+        let expected = format!("cannot write {}: ", std::env::temp_dir().display());
+        assert!(gone.line().starts_with(&expected) && !gone.line().contains("PROOF_SPOOL"), "{}", gone.line());
+        let died = guarded("x", dir.path(), || panic!("why")).unwrap_err();
+        assert!(died.line().contains("x died") && died.line().contains("why"), "{}", died.line());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 
     #[test]

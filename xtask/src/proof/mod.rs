@@ -57,6 +57,7 @@ pub(crate) fn run(args: &ProofArgs) -> Result<Exit, XtaskError> {
     step(&format!("device: {} ({})", device.class, device.reason));
     found.looked_at.iter().for_each(|line| note(line));
     let models = args.models.iter().map(|path| Model::open(path)).collect::<Result<Vec<_>, _>>()?;
+    device.check_room(&models)?;
     let commit = Commit::read(&root)?;
     if commit.dirty {
         note("the working tree differs from its commit: the bundle says so");
