@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::exit::Exit;
@@ -61,7 +62,7 @@ pub(crate) struct ProofArgs {
     #[arg(long = "type", value_name = "TYPE", value_enum, default_value_t = BundleType::Unit)]
     pub(crate) bundle_type: BundleType,
     /// An auditor's challenge, recorded in provenance.json: shows that the run is not older than it
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) nonce: Option<String>,
     /// The seed of all randomness in the run, recorded in seeds.txt
     #[arg(long, value_name = "N", default_value_t = 42)]
@@ -187,6 +188,13 @@ mod tests {
             let message = odd.parse::<DeviceChoice>().unwrap_err();
             assert!(message.contains("auto, simulated, cuda or cuda:N"), "{odd}: {message}");
         }
+    }
+
+    #[test]
+    fn a_challenge_that_says_nothing_is_refused() {
+        assert!(Cli::try_parse_from(["xtask", "proof", "--nonce", "7f3a"]).is_ok());
+        assert!(Cli::try_parse_from(["xtask", "proof", "--nonce", ""]).is_err());
+        assert!(Cli::try_parse_from(["xtask", "proof", "--nonce="]).is_err());
     }
 
     #[test]

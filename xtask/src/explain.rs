@@ -161,8 +161,15 @@ fn unknown(id: &str, specifications: &Specifications) -> String {
         .map(|requirement| (distance(&id.to_lowercase(), &requirement.id.to_lowercase()), requirement.id.as_str()))
         .collect();
     let nearest = distances.iter().map(|(distance, _)| *distance).min().filter(|nearest| *nearest <= FARTHEST);
-    let near = distances.iter().filter(|(distance, _)| Some(*distance) == nearest).map(|(_, id)| *id);
-    let near: Vec<&str> = near.take(MOST_SUGGESTIONS).collect();
+    // A section without its document, as people cite it.
+    let is_section =
+        |full: &str| full.split_once('§').is_some_and(|(_, section)| section == id.trim_start_matches('§'));
+    let sections = distances.iter().map(|(_, id)| *id).filter(|full| is_section(full));
+    let mut near: Vec<&str> = sections.take(MOST_SUGGESTIONS).collect();
+    if near.is_empty() {
+        let nearest = distances.iter().filter(|(distance, _)| Some(*distance) == nearest).map(|(_, id)| *id);
+        near = nearest.take(MOST_SUGGESTIONS).collect();
+    }
     let roll_up = specifications.roll_ups.iter().find(|roll_up| roll_up.id == id);
     match (roll_up, near.is_empty()) {
         (Some(roll_up), _) => {
@@ -226,6 +233,11 @@ mod tests {
         let specifications = parse_specs(root.join("specs")).unwrap();
         assert!(unknown("ms-001", &specifications).contains("did you mean MS-001?"));
         assert!(unknown("00§21", &specifications).contains("00§2.1"));
+        for section in ["2.1", "§2.1"] {
+            let said = unknown(section, &specifications);
+            assert!(said.contains("did you mean") && said.contains("00§2.1") && said.contains("10§2.1"), "{said}");
+            assert!(!said.contains("§2.2"), "{said}");
+        }
         assert!(unknown("VR-001", &specifications).contains("roll-up of VP-001"));
         assert!(unknown("nonsense", &specifications).contains("specs/README.md"));
     }

@@ -53,7 +53,9 @@ fn a_good_workspace_is_proven_twice_with_the_same_evidence_and_leaves_nothing_to
 fn the_summary_as_json_holds_the_same_and_the_bundle_is_filed_where_asked() {
     let case = Case::new();
     let out = case.path("elsewhere");
-    let run = case.proof(&["--json", "--type", "bdd", "--out", out.to_str().unwrap()]);
+    let mut command = case.proof_command(&["--json", "--type", "bdd", "--out", "elsewhere"]);
+    command.current_dir(case.path(""));
+    let run = finish(command);
     assert_eq!(run.code, 0, "{}", run.stderr);
     let summary: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(summary["requirements"]["proven"], 2);

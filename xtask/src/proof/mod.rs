@@ -65,7 +65,10 @@ pub(crate) fn run(args: &ProofArgs) -> Result<Exit, XtaskError> {
     let specifications = parse_specs(root.join("specs"))?;
     let workspace = Workspace::load(&root)?;
     let map = Map::read(&root, &workspace)?;
-    let out = args.out.clone().unwrap_or_else(|| root.join(BUNDLES));
+    let out = match &args.out {
+        Some(out) => std::path::absolute(out).map_err(XtaskError::write(out))?,
+        None => root.join(BUNDLES),
+    };
     let bundle_type = test_type(args.bundle_type);
     check_writable(&out.join(bundle_type.as_str()))?;
 
