@@ -87,6 +87,13 @@ mod tests {
     }
 
     #[test]
+    fn temporary_files_of_cargo_and_what_it_starts_are_below_the_proofs_own() {
+        let command = super::super::cargo(Path::new("/"), Path::new("/scratch"));
+        let temporary = command.get_envs().find(|(name, _)| *name == "TMPDIR").and_then(|(_, value)| value);
+        assert_eq!(temporary, Some(Path::new("/scratch/tmp").as_os_str()));
+    }
+
+    #[test]
     fn the_suite_has_the_time_of_ten_tests_and_ten_minutes_at_least() {
         assert_eq!(limit(Duration::from_secs(2)), Duration::from_secs(600));
         assert_eq!(limit(Duration::from_secs(120)), Duration::from_secs(1200));
