@@ -140,7 +140,7 @@ impl Suite {
     fn run(args: &ProofArgs, root: &Path, workspace: &Workspace, scratch: &Path) -> Result<Self, XtaskError> {
         step("building the tests: cargo test --workspace --no-run");
         let [spool, output, temporary] = ["spool", "output", TEMPORARY].map(|name| scratch.join(name));
-        for directory in [&spool, &output, &temporary] {
+        for directory in [&output, &temporary] {
             std::fs::create_dir(directory).map_err(XtaskError::write(directory))?;
         }
         let binaries = build::build(root, workspace, scratch)?;

@@ -2,7 +2,7 @@
 //! what it is and takes no other test with it.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,11 +21,14 @@ use crate::{env, process};
 /// As much of a test's output as is looked at, in bytes from its end: the summary is last.
 const OUTPUT_BYTES: u64 = 1 << 20;
 
+/// The length of the name of the directory that holds a running test's spool.
+const NAME_LETTERS: usize = 32;
+
 /// How the tests of a run are started.
 pub(crate) struct Settings<'a> {
     /// The workspace's root.
     pub(crate) root: &'a Path,
-    /// An existing, empty directory for spools.
+    /// The directory for spools. It is made when the last test has ended, so that no test writes for another.
     pub(crate) spool: &'a Path,
     /// An existing, empty directory for the processes' output.
     pub(crate) output: &'a Path,
@@ -94,11 +97,6 @@ fn run_whole(settings: &Settings<'_>, binary: &TestBinary, number: usize) -> Res
 /// # Errors
 /// [`XtaskError::Interrupted`], and errors of files and processes that are ours, not the test's.
 pub(crate) fn run(settings: &Settings<'_>, tests: &[Listed<'_>], bar: &Bar) -> Result<Vec<TestResult>, XtaskError> {
-    for test in tests {
-        let spool = spool_path(settings.spool, &test.binary.id, &test.name);
-        let directory = spool.parent().unwrap_or(settings.spool);
-        std::fs::create_dir_all(directory).map_err(XtaskError::write(directory))?;
-    }
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::with_capacity(tests.len()));
     let failure = Mutex::new(None);
@@ -110,9 +108,9 @@ pub(crate) fn run(settings: &Settings<'_>, tests: &[Listed<'_>], bar: &Bar) -> R
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     let Some(test) = tests.get(number) else { return };
                     match run_one(settings, test, number) {
-                        Ok(result) => {
+                        Ok((result, spooled)) => {
                             bar.finished(&result);
-                            results.lock().unwrap_or_else(PoisonError::into_inner).push((number, result));
+                            results.lock().unwrap_or_else(PoisonError::into_inner).push((number, result, spooled));
                         }
                         Err(error) => {
                             // The others stop at their next test; an interrupted one has stopped already.
@@ -129,20 +127,41 @@ pub(crate) fn run(settings: &Settings<'_>, tests: &[Listed<'_>], bar: &Bar) -> R
         return Err(error);
     }
     let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_by_key(|(number, _)| *number);
-    Ok(results.into_iter().map(|(_, result)| result).collect())
+    results.sort_by_key(|(number, ..)| *number);
+    std::fs::create_dir(settings.spool).map_err(XtaskError::write(settings.spool))?;
+    for (_, result, spooled) in &results {
+        let path = spool_path(settings.spool, &result.binary, &result.test);
+        let directory = path.parent().unwrap_or(settings.spool);
+        std::fs::create_dir_all(directory).map_err(XtaskError::write(directory))?;
+        if let Some(spooled) = spooled {
+            std::fs::write(&path, spooled).map_err(XtaskError::write(&path))?;
+        }
+    }
+    Ok(results.into_iter().map(|(_, result, _)| result).collect())
 }
 
-fn run_one(settings: &Settings<'_>, test: &Listed<'_>, number: usize) -> Result<TestResult, XtaskError> {
+/// Runs one test; what it spooled comes with its result. The spool is under a name that no other test can guess.
+fn run_one(
+    settings: &Settings<'_>,
+    test: &Listed<'_>,
+    number: usize,
+) -> Result<(TestResult, Option<Vec<u8>>), XtaskError> {
+    let private = tempfile::Builder::new().rand_bytes(NAME_LETTERS).tempdir_in(settings.output);
+    let private = private.map_err(XtaskError::write(settings.output))?;
+    let spool = private.path().join("spool.ndjson");
     let mut command = command(settings, test.binary);
-    command.args(["--exact", &test.name]).env("PROOF_SPOOL", spool_path(settings.spool, &test.binary.id, &test.name));
+    command.args(["--exact", &test.name]).env("PROOF_SPOOL", &spool);
     let files = Output::create(settings.output, &number.to_string())?;
     let started = Instant::now();
     let ended = process::run(files.attach(&mut command)?, Some(settings.timeout))?;
     let duration = started.elapsed();
     let (stdout, stderr) = files.read()?;
     let outcome = verdict::judge(&test.name, ended, &stdout, &stderr);
-    Ok(TestResult::new(&test.binary.id, &test.name, outcome, duration))
+    let spooled = match std::fs::read(&spool) {
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        spooled => Some(spooled.map_err(XtaskError::read(&spool))?),
+    };
+    Ok((TestResult::new(&test.binary.id, &test.name, outcome, duration), spooled))
 }
 
 /// A test binary with the environment that `cargo test` gives it, and with every source of randomness seeded.
@@ -247,9 +266,7 @@ esac
     impl Place {
         fn new() -> Self {
             let place = Self(tempfile::tempdir().unwrap());
-            for directory in ["spool", "output"] {
-                std::fs::create_dir(place.0.path().join(directory)).unwrap();
-            }
+            std::fs::create_dir(place.0.path().join("output")).unwrap();
             place
         }
 
@@ -318,6 +335,17 @@ esac
             "mute --list": "dead: the binary could not list its tests: exit code 127; no libcuda",
         });
         check(Stream::InputValidation, "a_binary_that_cannot_list", expected, observed);
+    }
+
+    #[test]
+    fn a_test_that_knows_where_spools_are_collected_writes_none_for_another() {
+        let place = Place::new();
+        let script = |body: &str| format!("#!/bin/sh\n[ \"$1\" = --list ] && echo 'x: test' && exit 0\n{body}\n");
+        let forges = script("echo forged >spool/b/x.ndjson; echo own >\"$PROOF_SPOOL\"");
+        place.run(&[place.binary("a", &forges), place.binary("b", &script("true"))]);
+        let spooled =
+            |binary: &str| std::fs::read_to_string(spool_path(place.0.path().join("spool"), binary, "x")).ok();
+        assert_eq!((spooled("a"), spooled("b")), (Some("own\n".into()), None));
     }
 
     #[test]
