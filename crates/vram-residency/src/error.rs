@@ -177,7 +177,7 @@ pub enum VramError {
     #[error(transparent)]
     Quarantined(#[from] ReleaseError),
     /// The event of the operation could not be kept, so the operation does not count as done.
-    #[error("the audit log refused the event of this operation, so it was not done: {0}")]
+    #[error("the audit log refused the event of this operation, so it does not count as done: {0}")]
     Audit(#[from] AuditError),
     /// The token or the key cannot be used.
     #[error(transparent)]

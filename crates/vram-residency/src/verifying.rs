@@ -18,7 +18,7 @@ impl VramManager {
     ///
     /// # Errors
     /// [`VramError::NotSealed`], [`VramError::SealForged`], [`VramError::ContentsChanged`] with the blocks that differ,
-    /// [`VramError::PolicyViolated`], [`VramError::UnknownShard`], [`VramError::Released`],
+    /// [`VramError::OtherDevice`], [`VramError::PolicyViolated`], [`VramError::UnknownShard`], [`VramError::Released`],
     /// [`VramError::ForeignShard`], [`VramError::Driver`], [`VramError::Audit`], [`VramError::Stopped`]. Every refusal
     /// but the last two has written a critical event.
     pub fn verify_sealed(&self, shard: &SealedShard) -> Result<(), VramError> {
