@@ -8,7 +8,6 @@ mod device;
 mod diff;
 mod env;
 mod error;
-mod exit;
 mod explain;
 mod gpu;
 mod live;
@@ -25,7 +24,7 @@ use clap::Parser;
 
 use cli::{Cli, Command};
 use error::XtaskError;
-use exit::Exit;
+use proof_bundle::exit::{self, Exit};
 
 fn main() -> ExitCode {
     // What the library warns of is worth seeing; the proof's own words go to stderr as well.

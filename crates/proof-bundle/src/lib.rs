@@ -15,6 +15,7 @@ pub mod bundle;
 pub mod coverage;
 pub mod diff;
 pub mod error;
+pub mod exit;
 mod hash;
 pub mod junit;
 pub mod provenance;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 /// How a command ended. The numbers never change their meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Exit {
+pub enum Exit {
     /// All that this host can prove is proven; for other commands: done.
     Proven = 0,
     /// `tidy` found something, `bundle-diff` found a difference, or a file could not be written.
@@ -34,7 +34,7 @@ pub(crate) enum Exit {
 
 impl Exit {
     /// Every code with its meaning, in the words of `--help` and of README.md.
-    pub(crate) const TABLE: [(Exit, &'static str); 12] = [
+    pub const TABLE: [(Exit, &'static str); 12] = [
         (Exit::Proven, "all that this host can prove is proven"),
         (Exit::Found, "tidy or bundle-diff found something, or a file could not be written"),
         (Exit::Usage, "usage: the command line is wrong"),
@@ -50,12 +50,14 @@ impl Exit {
     ];
 
     /// The number that the shell sees.
-    pub(crate) fn code(self) -> u8 {
+    #[must_use]
+    pub fn code(self) -> u8 {
         self as u8
     }
 
     /// The table as `--help` prints it.
-    pub(crate) fn help() -> String {
+    #[must_use]
+    pub fn help() -> String {
         let mut text = String::from("Exit codes:\n");
         for (exit, meaning) in Self::TABLE {
             text.push_str(&format!("  {:>3}  {meaning}\n", exit.code()));
@@ -84,7 +86,7 @@ mod tests {
 
     #[test]
     fn the_readme_has_this_table_and_no_other() {
-        let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+        let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
         let readme = std::fs::read_to_string(readme).unwrap();
         let section = readme.split("## Exit codes").nth(1).unwrap();
         let rows = section.lines().skip_while(|line| !line.starts_with("| --- ")).skip(1);
