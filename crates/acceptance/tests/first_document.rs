@@ -448,13 +448,13 @@ fn counts_for_nothing(pb: &ProofBundle) -> anyhow::Result<()> {
     assert_eq!(files, expected);
 
     let (records, problems) = records::read(pb.root(), pb.run_id());
-    let lines: usize = FILES
+    let text: String = FILES
         .iter()
         .filter(|file| file.ends_with(".jsonl"))
-        .map(|file| std::fs::read_to_string(pb.root().join(file)).unwrap().lines().count())
-        .sum();
-    assert_eq!((records.len(), lines), (14, 14), "every line is a record");
-    assert!(records.iter().any(|record| record.value["status"] == "pass"), "it claims statuses");
+        .map(|file| std::fs::read_to_string(pb.root().join(file)).unwrap())
+        .collect();
+    assert_eq!((records.len(), text.lines().count()), (14, 14), "every line is a record");
+    assert!(text.contains(r#""status":"pass""#), "it claims statuses");
     for record in &records {
         assert_eq!(record.class, Class::Declared, "{}", record.location);
         assert!(record.requirements.is_empty() && !record.holds, "{}", record.location);

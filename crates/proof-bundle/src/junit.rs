@@ -105,7 +105,8 @@ pub fn to_xml(results: &[TestResult]) -> Result<String, Error> {
     let mut report = Report::new("proof");
     for (binary, tests) in suites {
         let mut suite = TestSuite::new(binary);
-        suite.set_time(tests.values().fold(Duration::ZERO, |sum, result| sum.saturating_add(result.duration)));
+        // The sum of what is written, so that what is read back is written again to the same bytes.
+        suite.set_time(tests.values().fold(Duration::ZERO, |sum, result| sum.saturating_add(kept(result.duration))));
         suite.add_test_cases(tests.values().map(|result| to_case(result)));
         report.add_test_suite(suite);
     }
@@ -129,12 +130,18 @@ fn to_case(result: &TestResult) -> TestCase {
         status.set_message(first_line).set_type(kind).set_description(reason.trim());
     }
     let mut case = TestCase::new(result.test.as_str(), status);
-    case.set_classname(result.binary.as_str()).set_time(result.duration);
+    case.set_classname(result.binary.as_str()).set_time(kept(result.duration));
     let mut claims = result.claims.clone();
     claims.sort();
     claims.dedup();
     case.add_properties(claims.iter().map(|id| Property::new(PROVES, id.as_str())));
     case
+}
+
+/// The duration to the millisecond.
+fn kept(duration: Duration) -> Duration {
+    let half = Duration::from_micros(500);
+    Duration::from_millis(u64::try_from(duration.saturating_add(half).as_millis()).unwrap_or(u64::MAX))
 }
 
 fn from_xml(xml: &str) -> Result<Vec<TestResult>, String> {

@@ -10,8 +10,7 @@ mod test_report;
 
 use std::path::Path;
 
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use evidence::Stream;
 
 use crate::Error;
 use crate::bundle::HEADER;
@@ -43,15 +42,12 @@ struct Source {
 pub fn render_all(directory: impl AsRef<Path>) -> Result<Vec<(String, String)>, Error> {
     let directory = directory.as_ref();
     let coverage: Coverage = read_json(directory, "coverage.json")?;
-    let (records, _) = records::read(directory, &coverage.run_id);
+    let records = records::read_stream(directory, Stream::Performance, &coverage.run_id).records;
     let source = Source {
         metadata: read_json(directory, "metadata.json")?,
         provenance: read_json(directory, "provenance.json")?,
         requirements: read_json(directory, "requirements.json")?,
-        performance: records
-            .into_iter()
-            .filter(|record| record.class == Class::Observed && record.location.file == "performance.jsonl")
-            .collect(),
+        performance: records.into_iter().filter(|record| record.class == Class::Observed).collect(),
         coverage,
     };
     Ok([
@@ -145,18 +141,4 @@ fn first(items: &[String], limit: usize) -> String {
         0 => shown,
         more => format!("{shown} and {more} more"),
     }
-}
-
-/// The `timings` of a performance record.
-#[derive(Deserialize)]
-struct Timings {
-    count: Option<u64>,
-    minimum_ns: Option<u64>,
-    median_ns: Option<u64>,
-    p99_ns: Option<u64>,
-}
-
-/// The timings of a record, where it has any.
-fn timings(record: &Map<String, Value>) -> Option<Timings> {
-    Timings::deserialize(record.get("timings")?).ok()
 }

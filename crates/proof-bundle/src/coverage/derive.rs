@@ -1,6 +1,6 @@
 //! The derivation: from what a run left to what it shows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use facts::DeviceClass;
 
@@ -17,9 +17,13 @@ use crate::test_map::TestId;
 /// The inputs, arranged for look-up.
 pub(super) struct Evidence<'a> {
     /// Tests by id.
-    pub(super) tests: BTreeMap<TestId, &'a TestResult>,
+    pub(super) tests: HashMap<&'a TestId, &'a TestResult>,
     /// Observed records by requirement.
     pub(super) records: BTreeMap<&'a str, Vec<&'a Record>>,
+    /// What each test claimed.
+    pub(super) claims: HashSet<(&'a TestId, &'a str)>,
+    /// The tests' functions, without the modules around them.
+    pub(super) functions: HashSet<&'a str>,
     /// Whether the run names a GPU that its records can come from.
     pub(super) has_gpu: bool,
 }
@@ -31,14 +35,19 @@ pub(super) struct Evidence<'a> {
 /// one. Declared records count for nothing.
 #[must_use]
 pub fn derive(inputs: &Inputs) -> Coverage {
+    let ids: Vec<TestId> = inputs.tests.iter().map(TestResult::id).collect();
+    let tests = || ids.iter().zip(&inputs.tests);
     let evidence = Evidence {
-        tests: inputs.tests.iter().map(|result| (result.id(), result)).collect(),
+        tests: tests().collect(),
         records: by_requirement(&inputs.records),
+        claims: tests().flat_map(|(id, result)| result.claims.iter().map(move |claim| (id, claim.as_str()))).collect(),
+        functions: ids.iter().map(TestId::function).collect(),
         has_gpu: inputs.provenance.devices.iter().any(|device| device.class == DeviceClass::Gpu),
     };
     let requirements: Vec<RequirementCoverage> =
         inputs.requirements.requirements.iter().map(|mapped| judge(mapped, &evidence)).collect();
-    let group = |name: &str, members: &[String]| group(name, members, &requirements);
+    let statuses: HashMap<&str, Status> = requirements.iter().map(|one| (one.id.as_str(), one.status)).collect();
+    let group = |name: &str, members: &[String]| group(name, members, &statuses);
     let mut problems = inputs.problems.clone();
     problems.extend(contradictions(inputs, &evidence));
     problems.extend(dead_or_unmapped(inputs));
@@ -74,10 +83,8 @@ fn by_requirement(records: &[Record]) -> BTreeMap<&str, Vec<&Record>> {
     by_requirement
 }
 
-fn group(name: &str, members: &[String], requirements: &[RequirementCoverage]) -> GroupCoverage {
-    let status_of = |id: &String| {
-        requirements.iter().find(|one| one.id == *id).map_or(Status::Unmapped, |requirement| requirement.status)
-    };
+fn group(name: &str, members: &[String], statuses: &HashMap<&str, Status>) -> GroupCoverage {
+    let status_of = |id: &String| statuses.get(id.as_str()).copied().unwrap_or(Status::Unmapped);
     GroupCoverage {
         name: name.to_owned(),
         status: members.iter().map(status_of).max().unwrap_or(Status::Unmapped),
@@ -90,23 +97,23 @@ fn group(name: &str, members: &[String], requirements: &[RequirementCoverage]) -
 fn contradictions(inputs: &Inputs, evidence: &Evidence<'_>) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut say = |message: String| problems.push(Problem::new(ProblemKind::Map, message));
-    let mapped: BTreeMap<&str, &[TestId]> = inputs
+    let mapped: HashMap<&str, HashSet<&TestId>> = inputs
         .requirements
         .requirements
         .iter()
-        .map(|one| (one.requirement.id.as_str(), one.mapped_tests.as_slice()))
+        .map(|one| (one.requirement.id.as_str(), one.mapped_tests.iter().collect()))
         .collect();
     for test in &inputs.requirements.unresolved {
         for id in &test.requirements {
             say(format!("{} says it proves {id}, which no specification defines", test.id()));
         }
     }
-    for result in &inputs.tests {
+    for (test, result) in &evidence.tests {
         for id in &result.claims {
             match mapped.get(id.as_str()) {
-                None => say(format!("{} claimed {id}, which no specification defines", result.id())),
-                Some(tests) if !tests.contains(&result.id()) => {
-                    say(format!("{} claimed {id}, which the map does not say", result.id()));
+                None => say(format!("{test} claimed {id}, which no specification defines")),
+                Some(tests) if !tests.contains(test) => {
+                    say(format!("{test} claimed {id}, which the map does not say"));
                 }
                 Some(_) => {}
             }
@@ -120,13 +127,14 @@ fn contradictions(inputs: &Inputs, evidence: &Evidence<'_>) -> Vec<Problem> {
     for record in inputs.records.iter().filter(|record| record.class == Class::Observed) {
         let location = &record.location;
         let listed = |test: &TestId| test.binary == LIVE || evidence.tests.contains_key(test);
-        if let Some(test) = record.test.as_ref().filter(|test| !listed(test)) {
+        if let Some(test) = record.test.as_deref().filter(|test| !listed(test)) {
             say(format!("{location}: {test} is not among the tests of the run"));
         }
-        for id in &record.requirements {
+        for id in record.requirements.iter() {
             // A live operation may say what it bears on: it is no test, and no requirement is proven by it.
-            let is_mapped =
-                |tests: &[TestId]| record.test.as_ref().is_some_and(|test| test.binary == LIVE || tests.contains(test));
+            let is_mapped = |tests: &HashSet<&TestId>| {
+                record.test.as_deref().is_some_and(|test| test.binary == LIVE || tests.contains(test))
+            };
             match mapped.get(id.as_str()) {
                 None => say(format!("{location}: evidence for {id}, which no specification defines")),
                 Some(tests) if !is_mapped(tests) => {

@@ -1,6 +1,6 @@
 //! What a run shows of one requirement.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::derive::Evidence;
 use super::{RequirementCoverage, Status, TestCoverage, TestOutcome};
@@ -30,18 +30,17 @@ pub(super) fn judge(mapped: &MappedRequirement, evidence: &Evidence<'_>) -> Requ
     for test in &tests {
         findings.add_test(test);
     }
+    let functions: HashSet<&str> = mapped.mapped_tests.iter().map(TestId::function).collect();
     for name in &requirement.named_tests {
-        if !mapped.mapped_tests.iter().any(|test| test.function() == name) {
-            let what = if evidence.tests.keys().any(|test| test.function() == name) {
-                "is not mapped to it"
-            } else {
-                "does not exist"
-            };
+        if !functions.contains(name.as_str()) {
+            let what =
+                if evidence.functions.contains(name.as_str()) { "is not mapped to it" } else { "does not exist" };
             findings.add(Status::NotRun, format!("named test {name} {what}"));
         }
     }
+    let recorded: HashSet<&TestId> = records.iter().filter_map(|record| record.test.as_deref()).collect();
     for test in tests.iter().filter(|test| test.result == TestOutcome::Passed) {
-        if !records.iter().any(|record| record.test.as_ref() == Some(&test.test)) {
+        if !recorded.contains(&test.test) {
             findings.add(Status::Vacuous, format!("{} passed and recorded nothing for it", test.test));
         }
     }
@@ -49,7 +48,7 @@ pub(super) fn judge(mapped: &MappedRequirement, evidence: &Evidence<'_>) -> Requ
         let gpu_tests: BTreeSet<&TestId> = records
             .iter()
             .filter(|record| evidence.has_gpu && record.device == GPU)
-            .filter_map(|record| record.test.as_ref())
+            .filter_map(|record| record.test.as_deref())
             .collect();
         let elsewhere: Vec<String> =
             mapped.mapped_tests.iter().filter(|test| !gpu_tests.contains(test)).map(TestId::to_string).collect();
@@ -61,6 +60,7 @@ pub(super) fn judge(mapped: &MappedRequirement, evidence: &Evidence<'_>) -> Requ
         }
     }
 
+    let devices: BTreeSet<&str> = records.iter().map(|record| record.device).collect();
     RequirementCoverage {
         id: requirement.id.clone(),
         document: requirement.document.clone(),
@@ -71,7 +71,7 @@ pub(super) fn judge(mapped: &MappedRequirement, evidence: &Evidence<'_>) -> Requ
         passed,
         failed,
         absent: tests.len().saturating_sub(run),
-        devices: records.iter().map(|record| record.device.clone()).collect::<BTreeSet<_>>().into_iter().collect(),
+        devices: devices.into_iter().map(str::to_owned).collect(),
         evidence: records.iter().map(|record| record.location.to_string()).collect(),
         reasons: findings.reasons(),
         tests,
@@ -82,7 +82,7 @@ pub(super) fn judge(mapped: &MappedRequirement, evidence: &Evidence<'_>) -> Requ
 fn look_at(test: &TestId, requirement: &str, evidence: &Evidence<'_>) -> TestCoverage {
     let (result, reason) = match evidence.tests.get(test) {
         None => (TestOutcome::Absent, Some("the run does not list it".to_owned())),
-        Some(result) if result.outcome == Outcome::Passed && !result.claims.iter().any(|id| id == requirement) => {
+        Some(result) if result.outcome == Outcome::Passed && !evidence.claims.contains(&(test, requirement)) => {
             (TestOutcome::Unclaimed, Some(format!("it passed without claiming {requirement}")))
         }
         Some(result) => (TestOutcome::of(&result.outcome), result.outcome.reason().map(str::to_owned)),

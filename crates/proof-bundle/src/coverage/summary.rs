@@ -1,22 +1,29 @@
 //! The figures of a run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use evidence::Stream;
 
 use super::{DocumentCount, Inputs, RecordCount, RequirementCoverage, Status, StatusCount, Summary, TestCount};
 use crate::junit::{Outcome, TestResult};
-use crate::records::{Class, Record};
+use crate::records::{Class, Record, file_of};
 
 /// The figures of the whole run.
 pub(super) fn of(inputs: &Inputs, requirements: &[RequirementCoverage]) -> Summary {
+    let mut all = StatusCount::default();
+    let mut documents: BTreeMap<&str, StatusCount> = BTreeMap::new();
+    for requirement in requirements {
+        add(&mut all, requirement);
+        add(documents.entry(&requirement.document).or_default(), requirement);
+    }
     let document = |name: &str| DocumentCount {
         document: name.to_owned(),
-        count: count(requirements.iter().filter(|one| one.document == name)),
+        count: documents.get(name).cloned().unwrap_or_default(),
     };
     let observed = inputs.records.iter().filter(|record| record.class == Class::Observed);
+    let devices: BTreeSet<&str> = observed.map(|record| record.device).collect();
     Summary {
-        requirements: count(requirements.iter()),
+        requirements: all,
         by_document: inputs.requirements.documents.iter().map(|one| document(&one.file)).collect(),
         needs_gpu: inputs
             .requirements
@@ -26,23 +33,27 @@ pub(super) fn of(inputs: &Inputs, requirements: &[RequirementCoverage]) -> Summa
             .map(|one| one.requirement.id.clone())
             .collect(),
         tests: tests(&inputs.tests),
-        devices: observed.map(|record| record.device.clone()).collect::<BTreeSet<_>>().into_iter().collect(),
+        devices: devices.into_iter().map(str::to_owned).collect(),
     }
 }
 
-fn count<'a>(requirements: impl Iterator<Item = &'a RequirementCoverage> + Clone) -> StatusCount {
-    let having = |status: Status| requirements.clone().filter(|one| one.status == status).count();
-    StatusCount {
-        total: requirements.clone().count(),
-        mapped: requirements.clone().filter(|one| one.mapped > 0).count(),
-        run: requirements.clone().filter(|one| one.mapped > 0 && one.absent == 0).count(),
-        proven: having(Status::Proven),
-        needs_gpu: having(Status::NeedsGpu),
-        vacuous: having(Status::Vacuous),
-        not_run: having(Status::NotRun),
-        unmapped: having(Status::Unmapped),
-        failed: having(Status::Failed),
+fn add(count: &mut StatusCount, requirement: &RequirementCoverage) {
+    let increase = |figure: &mut usize| *figure = figure.saturating_add(1);
+    increase(&mut count.total);
+    if requirement.mapped > 0 {
+        increase(&mut count.mapped);
+        if requirement.absent == 0 {
+            increase(&mut count.run);
+        }
     }
+    increase(match requirement.status {
+        Status::Proven => &mut count.proven,
+        Status::NeedsGpu => &mut count.needs_gpu,
+        Status::Vacuous => &mut count.vacuous,
+        Status::NotRun => &mut count.not_run,
+        Status::Unmapped => &mut count.unmapped,
+        Status::Failed => &mut count.failed,
+    });
 }
 
 fn tests(results: &[TestResult]) -> TestCount {
@@ -64,7 +75,7 @@ pub(super) fn records(records: &[Record]) -> Vec<RecordCount> {
     Stream::ALL
         .into_iter()
         .map(|stream| {
-            let file = format!("{}.jsonl", stream.as_str());
+            let file = file_of(stream);
             let having = |wanted: fn(&Record) -> bool| {
                 records.iter().filter(|record| record.location.file == file && wanted(record)).count()
             };
@@ -72,7 +83,7 @@ pub(super) fn records(records: &[Record]) -> Vec<RecordCount> {
                 observed: having(|record| record.class == Class::Observed),
                 holding: having(|record| record.class == Class::Observed && record.holds),
                 declared: having(|record| record.class == Class::Declared),
-                file: file.clone(),
+                file: file.to_owned(),
             }
         })
         .collect()

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::spool_name::test_of;
-use super::{is_device, status_follows};
+use super::{device_class, file_of, status_follows};
 use crate::test_map::TestId;
 use crate::{Error, ProofBundle};
 
@@ -36,7 +36,7 @@ pub struct Claim {
 /// cannot be read or written.
 pub fn collect(spool: impl AsRef<Path>, bundle: &ProofBundle) -> Result<Vec<Claim>, Error> {
     for stream in Stream::ALL {
-        bundle.append(&file_of(stream), b"")?;
+        bundle.append(file_of(stream), b"")?;
     }
     let mut claims = Vec::new();
     for (test, path) in spools(spool.as_ref())? {
@@ -57,7 +57,7 @@ pub fn collect(spool: impl AsRef<Path>, bundle: &ProofBundle) -> Result<Vec<Clai
                     record.insert("class".to_owned(), json!("observed"));
                     record.insert("binary".to_owned(), json!(test.binary));
                     record.insert("test".to_owned(), json!(test.test));
-                    bundle.append_chained(&file_of(stream), record)?;
+                    bundle.append_chained(file_of(stream), record)?;
                 }
             }
         }
@@ -65,11 +65,6 @@ pub fn collect(spool: impl AsRef<Path>, bundle: &ProofBundle) -> Result<Vec<Clai
     claims.sort();
     claims.dedup();
     Ok(claims)
-}
-
-/// The file of a stream.
-pub(super) fn file_of(stream: Stream) -> String {
-    format!("{}.jsonl", stream.as_str())
 }
 
 /// The spool files by test.
@@ -137,7 +132,7 @@ fn parse(line: &str) -> Result<Line, String> {
 
 fn check(record: &Map<String, Value>) -> Result<Stream, String> {
     let required = Required::deserialize(record).map_err(|error| format!("not a record: {error}"))?;
-    if !is_device(&required.device) {
+    if device_class(&required.device).is_none() {
         let class = required.device;
         return Err(format!("device class `{class}` is unknown: use host, simulated, fake-driver or gpu"));
     }

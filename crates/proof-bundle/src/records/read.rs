@@ -1,14 +1,17 @@
 //! From the `.jsonl` files of a bundle back to records, each line checked.
 
-use std::fs;
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
 use evidence::Stream;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::collect::file_of;
-use super::{Class, Location, Record, is_device, status_follows};
+use super::lines::{LINE_LIMIT, Lines, Next};
+use super::{Class, Location, Measurement, Record, device_class, file_of, status_follows};
 use crate::bundle::chain_start;
 use crate::hash::sha256_hex;
 use crate::test_map::TestId;
@@ -21,109 +24,254 @@ pub fn read(directory: impl AsRef<Path>, run_id: &str) -> (Vec<Record>, Vec<Stri
     let mut records = Vec::new();
     let mut problems = Vec::new();
     for stream in Stream::ALL {
-        let file = file_of(stream);
-        match fs::read_to_string(directory.as_ref().join(&file)) {
-            Ok(text) => {
-                let found = read_file(&file, &text, run_id, &mut problems);
-                if !found.iter().any(|record| record.class == Class::Observed) {
-                    problems.push(format!("{file}: no observed record"));
-                }
-                records.extend(found);
-            }
-            Err(error) => problems.push(format!("{file}: cannot be read: {error}")),
-        }
+        let found = read_stream(directory.as_ref(), stream, run_id);
+        problems.extend(found.faults.iter().map(|fault| fault.at(file_of(stream))));
+        records.extend(found.records);
     }
     (records, problems)
 }
 
-fn read_file(file: &str, text: &str, run_id: &str, problems: &mut Vec<String>) -> Vec<Record> {
-    let mut records = Vec::new();
-    let mut previous = chain_start(run_id, file);
-    for (index, line) in text.lines().enumerate() {
-        let location = Location { file: file.to_owned(), line: index.saturating_add(1) };
-        let place = Place { seq: location.line, run_id, prev_sha256: &previous };
-        match parse(line, &place, location.clone()) {
-            Ok(record) => records.push(record),
-            Err(problem) => problems.push(format!("{location}: {problem}")),
+/// Reads one of the six files, in the same way.
+pub(crate) fn read_stream(directory: &Path, stream: Stream, run_id: &str) -> Scan {
+    match File::open(directory.join(file_of(stream))) {
+        Ok(input) => scan(input, stream, run_id, |_, _, _| {}),
+        Err(error) => Scan::broken(format!("cannot be read: {error}")),
+    }
+}
+
+/// What a file holds.
+#[derive(Debug, Default)]
+pub(crate) struct Scan {
+    /// Its records, in order.
+    pub(crate) records: Vec<Record>,
+    /// What is wrong with it, in order.
+    pub(crate) faults: Vec<Fault>,
+}
+
+/// Something that is wrong with a line, or with the file.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// The line, from 1; `None` for the file as a whole.
+    pub(crate) line: Option<usize>,
+    /// What is wrong.
+    pub(crate) problem: String,
+}
+
+impl Scan {
+    /// A file that cannot be read.
+    pub(crate) fn broken(problem: String) -> Self {
+        Self { records: Vec::new(), faults: vec![Fault { line: None, problem }] }
+    }
+
+    fn fault(&mut self, line: usize, problem: impl Into<String>) {
+        self.faults.push(Fault { line: Some(line), problem: problem.into() });
+    }
+}
+
+impl Fault {
+    fn at(&self, file: &'static str) -> String {
+        let Self { line, problem } = self;
+        match line {
+            Some(line) => format!("{}: {problem}", Location { file, line: *line }),
+            None => format!("{file}: {problem}"),
         }
-        previous = sha256_hex(line.as_bytes());
     }
-    records
 }
 
-/// What a line has to say of its place in the chain.
-struct Place<'a> {
-    seq: usize,
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problem)
+    }
+}
+
+/// Reads a file line by line and keeps no more of each than a [`Record`]. `inspect` sees every line that is a JSON object:
+/// its number, its bytes, its members.
+pub(crate) fn scan(
+    input: impl Read,
+    stream: Stream,
+    run_id: &str,
+    mut inspect: impl FnMut(usize, &[u8], &Map<String, Value>),
+) -> Scan {
+    let file = file_of(stream);
+    let mut scan = Scan::default();
+    let mut lines = Lines::new(input);
+    let mut reader = Reader::new(file, run_id);
+    loop {
+        let number = reader.seq;
+        let line = match lines.next() {
+            Ok(Next::Line(line)) => line,
+            Ok(Next::Unended(line)) => {
+                scan.fault(number, "the line has no newline: the file was cut off");
+                line
+            }
+            Ok(Next::End) => break,
+            Ok(Next::TooLong) => {
+                scan.fault(number, format!("the line is longer than {LINE_LIMIT} bytes"));
+                break;
+            }
+            Err(error) => {
+                scan.fault(number, format!("cannot be read: {error}"));
+                break;
+            }
+        };
+        match serde_json::from_slice::<Map<String, Value>>(line) {
+            Ok(members) => {
+                inspect(number, line, &members);
+                match reader.record(members) {
+                    Ok(record) => scan.records.push(record),
+                    Err(problem) => scan.fault(number, problem),
+                }
+            }
+            Err(error) => scan.fault(number, format!("not JSON: {error}")),
+        }
+        reader.pass(line);
+    }
+    if !scan.records.iter().any(|record| record.class == Class::Observed) {
+        scan.faults.push(Fault { line: None, problem: "no observed record".to_owned() });
+    }
+    scan
+}
+
+/// Where the next line stands in the chain, and what it may share with the line before.
+struct Reader<'a> {
+    file: &'static str,
     run_id: &'a str,
-    prev_sha256: &'a str,
-}
-
-/// The members that every line has; a declared one may have `null` for some.
-#[derive(Deserialize)]
-struct Members {
-    class: String,
     seq: usize,
-    run_id: String,
-    prev_sha256: String,
-    binary: Option<String>,
-    test: Option<Value>,
-    requirements: Vec<String>,
-    device: Option<Value>,
-    expected: Option<Value>,
-    observed: Option<Value>,
-    status: Option<Value>,
+    previous: String,
+    /// The tests' lines stand together, so that remembering one is enough.
+    test: Option<Arc<TestId>>,
+    requirements: Arc<[String]>,
 }
 
-fn parse(line: &str, place: &Place<'_>, location: Location) -> Result<Record, String> {
-    let value: Value = serde_json::from_str(line).map_err(|error| format!("not JSON: {error}"))?;
-    let members = Members::deserialize(&value).map_err(|error| format!("not a record: {error}"))?;
-    if members.seq != place.seq {
-        return Err(format!("`seq` is {} on line {}", members.seq, place.seq));
+impl<'a> Reader<'a> {
+    fn new(file: &'static str, run_id: &'a str) -> Self {
+        let previous = chain_start(run_id, file);
+        Self { file, run_id, seq: 1, previous, test: None, requirements: Arc::default() }
     }
-    if members.run_id != place.run_id {
-        return Err(format!("it belongs to run {}", members.run_id));
+
+    /// Goes on to the line after this one.
+    fn pass(&mut self, line: &[u8]) {
+        self.seq = self.seq.saturating_add(1);
+        self.previous = sha256_hex(line);
     }
-    if members.prev_sha256 != place.prev_sha256 {
-        return Err("`prev_sha256` is not the hash of the line before".to_owned());
+
+    fn record(&mut self, mut members: Map<String, Value>) -> Result<Record, String> {
+        let seq = members.get("seq").and_then(Value::as_u64).ok_or("not a record: `seq` is no number")?;
+        if usize::try_from(seq) != Ok(self.seq) {
+            return Err(format!("`seq` is {seq} on line {}", self.seq));
+        }
+        let run_id = text(&mut members, "run_id")?;
+        if run_id != self.run_id {
+            return Err(format!("it belongs to run {}", run_id.escape_debug()));
+        }
+        if text(&mut members, "prev_sha256")? != self.previous {
+            return Err("`prev_sha256` is not the hash of the line before".to_owned());
+        }
+        let requirements = match members.remove("requirements") {
+            Some(Value::Array(ids)) => texts(ids).ok_or("not a record: `requirements` holds more than texts")?,
+            _ => return Err("not a record: `requirements` is no list".to_owned()),
+        };
+        let location = Location { file: self.file, line: self.seq };
+        match text(&mut members, "class")?.as_str() {
+            "declared" => Ok(Record {
+                location,
+                class: Class::Declared,
+                test: None,
+                requirements: Arc::default(),
+                device: "",
+                holds: false,
+                measurement: None,
+            }),
+            "observed" => self.observed(members, requirements, location),
+            other => Err(format!("class `{}` is neither observed nor declared", other.escape_debug())),
+        }
     }
-    match members.class.as_str() {
-        "declared" => Ok(Record {
+
+    fn observed(
+        &mut self,
+        mut members: Map<String, Value>,
+        requirements: Vec<String>,
+        location: Location,
+    ) -> Result<Record, String> {
+        let test = TestId::new(text(&mut members, "binary")?, text(&mut members, "test")?);
+        let class = text(&mut members, "device")?;
+        let device =
+            device_class(&class).ok_or_else(|| format!("device class `{}` is unknown", class.escape_debug()))?;
+        // An absent member and `null` read the same here; `null` is a value like any other to compare.
+        let expected = members.remove("expected").unwrap_or_default();
+        let seen = members.remove("observed").unwrap_or_default();
+        if !status_follows(&expected, &seen, &members.remove("status").unwrap_or_default()) {
+            return Err("the status does not follow from what was expected and observed".to_owned());
+        }
+        Ok(Record {
+            measurement: Measurement::of(location.file, &members),
             location,
-            class: Class::Declared,
-            test: None,
-            requirements: Vec::new(),
-            device: String::new(),
-            holds: false,
-            value,
-        }),
-        "observed" => observed(members, value, location),
-        other => Err(format!("class `{other}` is neither observed nor declared")),
+            class: Class::Observed,
+            test: Some(self.share_test(test)),
+            requirements: self.share_requirements(requirements),
+            device,
+            holds: expected == seen,
+        })
+    }
+
+    fn share_test(&mut self, test: TestId) -> Arc<TestId> {
+        match &self.test {
+            Some(last) if **last == test => Arc::clone(last),
+            _ => {
+                let test = Arc::new(test);
+                self.test = Some(Arc::clone(&test));
+                test
+            }
+        }
+    }
+
+    fn share_requirements(&mut self, requirements: Vec<String>) -> Arc<[String]> {
+        if *self.requirements != *requirements {
+            self.requirements = requirements.into();
+        }
+        Arc::clone(&self.requirements)
     }
 }
 
-fn observed(members: Members, value: Value, location: Location) -> Result<Record, String> {
-    let text = |member: &str, value: Option<Value>| match value {
+fn text(members: &mut Map<String, Value>, member: &str) -> Result<String, String> {
+    match members.remove(member) {
         Some(Value::String(text)) => Ok(text),
-        _ => Err(format!("`{member}` is missing")),
+        Some(_) => Err(format!("not a record: `{member}` is no text")),
+        None => Err(format!("not a record: `{member}` is missing")),
+    }
+}
+
+fn texts(values: Vec<Value>) -> Option<Vec<String>> {
+    let text = |value| match value {
+        Value::String(text) => Some(text),
+        _ => None,
     };
-    let test = TestId::new(members.binary.ok_or("`binary` is missing")?, text("test", members.test)?);
-    let device = text("device", members.device)?;
-    if !is_device(&device) {
-        return Err(format!("device class `{device}` is unknown"));
+    values.into_iter().map(text).collect()
+}
+
+impl Measurement {
+    /// What a record of `performance.jsonl` measured; `None` for any other.
+    fn of(file: &str, members: &Map<String, Value>) -> Option<Box<Self>> {
+        if file != file_of(Stream::Performance) {
+            return None;
+        }
+        let timings = Timings::deserialize(members.get("timings")?).ok()?;
+        Some(Box::new(Self {
+            operation: members.get("operation")?.as_str()?.to_owned(),
+            model_size_bytes: members.get("model_size_bytes").and_then(Value::as_u64),
+            count: timings.count,
+            minimum_ns: timings.minimum_ns,
+            median_ns: timings.median_ns,
+            p99_ns: timings.p99_ns,
+        }))
     }
-    // An absent member and `null` read the same here; `null` is a value like any other to compare.
-    let expected = members.expected.unwrap_or_default();
-    let seen = members.observed.unwrap_or_default();
-    if !status_follows(&expected, &seen, &members.status.unwrap_or_default()) {
-        return Err("the status does not follow from what was expected and observed".to_owned());
-    }
-    Ok(Record {
-        location,
-        class: Class::Observed,
-        test: Some(test),
-        requirements: members.requirements,
-        device,
-        holds: evidence::observe(&expected, &seen).holds(),
-        value,
-    })
+}
+
+/// The `timings` of a performance record.
+#[derive(Deserialize)]
+struct Timings {
+    count: Option<u64>,
+    minimum_ns: Option<u64>,
+    median_ns: Option<u64>,
+    p99_ns: Option<u64>,
 }

@@ -1,7 +1,7 @@
 //! `test_report.md`: the run at a glance.
 
 use super::markdown::{cell, code, escape, fenced, share, table};
-use super::{Source, first, non_claims, timings};
+use super::{Source, first, non_claims};
 use crate::coverage::{Status, TestOutcome};
 
 pub(super) fn render(source: &Source) -> String {
@@ -180,16 +180,15 @@ fn performance(source: &Source) -> String {
         .performance
         .iter()
         .filter_map(|record| {
-            let object = record.value.as_object()?;
-            let timings = timings(object)?;
+            let measured = record.measurement.as_deref()?;
             Some([
-                escape(object.get("operation")?.as_str()?),
-                record.device.clone(),
-                number(object.get("model_size_bytes").and_then(serde_json::Value::as_u64)),
-                number(timings.count),
-                number(timings.minimum_ns),
-                number(timings.median_ns),
-                number(timings.p99_ns),
+                escape(&measured.operation),
+                record.device.to_owned(),
+                number(measured.model_size_bytes),
+                number(measured.count),
+                number(measured.minimum_ns),
+                number(measured.median_ns),
+                number(measured.p99_ns),
                 format!("`{}`", record.location),
             ])
         })
