@@ -1,5 +1,6 @@
 //! `coverage.json`: what the run shows of each requirement, derived from what it left and from nothing else.
 
+mod current;
 mod derive;
 pub(crate) mod inputs;
 mod requirement;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::junit::Outcome;
 use crate::test_map::TestId;
 
+pub use current::derive_current;
 pub use derive::derive;
 pub use inputs::Inputs;
 
@@ -23,6 +25,8 @@ pub enum Status {
     NeedsGpu,
     /// Every mapped test passed, and one of them recorded nothing for it.
     Vacuous,
+    /// What a run shows of it was shown of another text: it was reworded since. Only [`derive_current`] finds this.
+    Stale,
     /// A mapped test did not run to its claim, or a named test does not exist.
     NotRun,
     /// No test is mapped to it.
@@ -33,8 +37,8 @@ pub enum Status {
 
 impl Status {
     /// All, from best to worst.
-    pub const ALL: [Self; 6] =
-        [Self::Proven, Self::NeedsGpu, Self::Vacuous, Self::NotRun, Self::Unmapped, Self::Failed];
+    pub const ALL: [Self; 7] =
+        [Self::Proven, Self::NeedsGpu, Self::Vacuous, Self::Stale, Self::NotRun, Self::Unmapped, Self::Failed];
 
     /// How reports write it.
     #[must_use]
@@ -43,6 +47,7 @@ impl Status {
             Self::Proven => "proven",
             Self::NeedsGpu => "needs a GPU",
             Self::Vacuous => "vacuous",
+            Self::Stale => "stale",
             Self::NotRun => "not run",
             Self::Unmapped => "unmapped",
             Self::Failed => "failed",
@@ -57,7 +62,7 @@ pub enum Verdict {
     Proven,
     /// A requirement or a test failed, or a record does not hold: exit code 10.
     Failed,
-    /// A mapped test did not run, or a requirement is unmapped or vacuous: exit code 11.
+    /// A mapped test did not run, or a requirement is unmapped, vacuous or stale: exit code 11.
     NotRun,
     /// An input is missing, empty, dead or contradicts another: exit code 12.
     Input,
@@ -128,6 +133,9 @@ pub struct StatusCount {
     pub needs_gpu: usize,
     /// [`Status::Vacuous`]
     pub vacuous: usize,
+    /// [`Status::Stale`]; none in a bundle, whose requirements are those that its run judged.
+    #[serde(default)]
+    pub stale: usize,
     /// [`Status::NotRun`]
     pub not_run: usize,
     /// [`Status::Unmapped`]
@@ -296,6 +304,22 @@ pub enum ProblemKind {
     Unmapped,
     /// Map, claims and specifications contradict one another.
     Map,
+}
+
+impl StatusCount {
+    /// How many requirements have this status.
+    #[must_use]
+    pub fn of(&self, status: Status) -> usize {
+        match status {
+            Status::Proven => self.proven,
+            Status::NeedsGpu => self.needs_gpu,
+            Status::Vacuous => self.vacuous,
+            Status::Stale => self.stale,
+            Status::NotRun => self.not_run,
+            Status::Unmapped => self.unmapped,
+            Status::Failed => self.failed,
+        }
+    }
 }
 
 impl Coverage {

@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bundle;
+pub mod code_coverage;
 pub mod coverage;
 pub mod diff;
 pub mod error;

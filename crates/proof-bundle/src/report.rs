@@ -14,9 +14,10 @@ use evidence::Stream;
 
 use crate::Error;
 use crate::bundle::HEADER;
+use crate::code_coverage::CodeCoverage;
 use crate::coverage::inputs::read_json;
-use crate::coverage::{Coverage, Verdict};
-use crate::provenance::{Metadata, Provenance};
+use crate::coverage::{Coverage, Inputs, StatusCount, Verdict};
+use crate::provenance::{Commit, Metadata, Provenance};
 use crate::records::{self, Class, Record};
 use crate::requirement::RequirementsFile;
 use markdown::escape;
@@ -31,6 +32,7 @@ struct Source {
     provenance: Provenance,
     requirements: RequirementsFile,
     coverage: Coverage,
+    code_coverage: Option<CodeCoverage>,
     performance: Vec<Record>,
 }
 
@@ -47,6 +49,7 @@ pub fn render_all(directory: impl AsRef<Path>) -> Result<Vec<(String, String)>, 
         metadata: read_json(directory, "metadata.json")?,
         provenance: read_json(directory, "provenance.json")?,
         requirements: read_json(directory, "requirements.json")?,
+        code_coverage: CodeCoverage::read(directory)?,
         performance: records.into_iter().filter(|record| record.class == Class::Observed).collect(),
         coverage,
     };
@@ -58,6 +61,84 @@ pub fn render_all(directory: impl AsRef<Path>) -> Result<Vec<(String, String)>, 
     .into_iter()
     .map(|(name, text)| (name.to_owned(), text))
     .collect())
+}
+
+/// What the matrix of the specifications as they are now is rendered from.
+#[derive(Clone, Copy, Debug)]
+pub struct Current<'a> {
+    /// The commit whose specifications these are.
+    pub commit: &'a Commit,
+    /// The run that gives the evidence, if there is one.
+    pub run: Option<&'a Inputs>,
+    /// The requirements and their mapped tests.
+    pub requirements: &'a RequirementsFile,
+    /// What [`derive_current`](crate::coverage::derive_current) made of these.
+    pub coverage: &'a Coverage,
+    /// What the run measured, if it did.
+    pub code_coverage: Option<&'a CodeCoverage>,
+}
+
+/// Renders `spec_coverage.md` of the specifications as they are now.
+#[must_use]
+pub fn render_current(current: &Current<'_>) -> String {
+    let Current { commit, run, requirements, coverage, code_coverage } = *current;
+    let evidence = match run.map(|run| &run.provenance) {
+        None => "none: no bundle is there, and `cargo xtask proof` makes one".to_owned(),
+        Some(Provenance { run_id, commit: of, .. }) => {
+            let other = if of.sha == commit.sha { "" } else { ", which is another" };
+            format!("run {} of commit {}{other}", escape(run_id), of_commit(of))
+        }
+    };
+    let mut head = format!(
+        "{HEADER}\n\n# {}\n\n**Specifications**: as of commit {}  \n**Evidence**: {evidence}  \n\
+         **Device classes observed**: {}  \n**Result**: {}\n\n",
+        spec_coverage::TITLE,
+        of_commit(commit),
+        escape(&devices(coverage)),
+        result(coverage),
+    );
+    if !has_gpu(coverage) {
+        head.push_str("> **No GPU.** Nothing below is evidence from a GPU.\n\n");
+    }
+    head + &spec_coverage::Matrix { requirements, coverage, code_coverage }.render()
+}
+
+/// A commit, and whether the tree differed from it.
+fn of_commit(commit: &Commit) -> String {
+    format!("{}{}", escape(&commit.sha), if commit.dirty { ", with uncommitted changes" } else { "" })
+}
+
+/// The classes of device that records come from.
+fn devices(coverage: &Coverage) -> String {
+    match coverage.summary.devices.as_slice() {
+        [] => "none observed".to_owned(),
+        classes => classes.join(", "),
+    }
+}
+
+fn has_gpu(coverage: &Coverage) -> bool {
+    coverage.summary.devices.iter().any(|class| class == records::GPU)
+}
+
+/// The verdict in words, with its figures.
+fn result(coverage: &Coverage) -> String {
+    let count = &coverage.summary.requirements;
+    let verdict = match coverage.verdict() {
+        Verdict::Proven if count.needs_gpu > 0 => "all that this host can prove is proven",
+        Verdict::Proven => "every requirement is proven",
+        Verdict::Failed => "FAILED",
+        Verdict::NotRun if count.stale > 0 => {
+            "INCOMPLETE: requirements were reworded since the run, or their tests did not run"
+        }
+        Verdict::NotRun => "INCOMPLETE: mapped tests did not run, or requirements have none",
+        Verdict::Input => "INCOMPLETE: an input is missing, empty, dead or contradicts another",
+    };
+    let StatusCount { total, proven, failed, needs_gpu, not_run, unmapped, vacuous, stale, .. } = *count;
+    let open = [not_run, unmapped, vacuous, stale].into_iter().fold(0, usize::saturating_add);
+    format!(
+        "{verdict} (of {total} requirements: proven {proven}, failed {failed}, needing a GPU {needs_gpu}, not run, unmapped, \
+         vacuous or stale {open})"
+    )
 }
 
 /// What no bundle claims.
@@ -77,50 +158,24 @@ impl Source {
     /// The head of every report: which run, which source, which device, and what it comes to.
     fn head(&self, title: &str) -> String {
         let Self { metadata, provenance, coverage, .. } = self;
-        let dirty = if provenance.commit.dirty { ", with uncommitted changes" } else { "" };
-        let devices = if coverage.summary.devices.is_empty() {
-            "none observed".to_owned()
-        } else {
-            coverage.summary.devices.join(", ")
-        };
         let mut head = format!(
-            "{HEADER}\n\n# {title}\n\n**Run ID**: {}  \n**Generated**: {}  \n**Commit**: {}{dirty}  \n\
+            "{HEADER}\n\n# {title}\n\n**Run ID**: {}  \n**Generated**: {}  \n**Commit**: {}  \n\
              **Test mode**: {}: {}  \n**Device classes observed**: {}  \n**Result**: {}\n\n",
             escape(&coverage.run_id),
             escape(&metadata.timestamp),
-            escape(&provenance.commit.sha),
+            of_commit(&provenance.commit),
             escape(&metadata.test_mode),
             escape(&metadata.device_reason),
-            escape(&devices),
-            self.result(),
+            escape(&devices(coverage)),
+            result(coverage),
         );
-        if !coverage.summary.devices.iter().any(|class| class == "gpu") {
+        if !has_gpu(coverage) {
             head.push_str(
                 "> **No GPU.** Device operations of this run were simulated: host memory played the part of a GPU. \
                  Nothing below is evidence from a GPU.\n\n",
             );
         }
         head
-    }
-
-    /// The verdict in words, with its figures.
-    fn result(&self) -> String {
-        let count = &self.coverage.summary.requirements;
-        let verdict = match self.coverage.verdict() {
-            Verdict::Proven if count.needs_gpu > 0 => "all that this host can prove is proven",
-            Verdict::Proven => "every requirement is proven",
-            Verdict::Failed => "FAILED",
-            Verdict::NotRun => "INCOMPLETE: mapped tests did not run, or requirements have none",
-            Verdict::Input => "INCOMPLETE: an input is missing, empty, dead or contradicts another",
-        };
-        format!(
-            "{verdict} (of {} requirements: proven {}, failed {}, needing a GPU {}, not run, unmapped or vacuous {})",
-            count.total,
-            count.proven,
-            count.failed,
-            count.needs_gpu,
-            count.not_run.saturating_add(count.unmapped).saturating_add(count.vacuous),
-        )
     }
 }
 

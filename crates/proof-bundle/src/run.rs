@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::code_coverage::{self, CodeCoverage};
 use crate::coverage::{Coverage, Inputs, derive};
 use crate::junit::{self, TestResult};
 use crate::provenance::{Metadata, Provenance};
@@ -26,6 +27,8 @@ pub struct Run<'a> {
     pub spool: &'a Path,
     /// The seeds of the run's randomness.
     pub seeds: &'a [u64],
+    /// How many lines the tests ran, where that was measured.
+    pub code_coverage: Option<&'a CodeCoverage>,
     /// For people.
     pub metadata: &'a Metadata,
     /// For checking; its `run_id` is the bundle's.
@@ -44,6 +47,9 @@ pub fn assemble(bundle: &ProofBundle, run: Run<'_>) -> Result<Coverage, Error> {
     bundle.put_json("provenance.json", run.provenance)?;
     let requirements = RequirementsFile::new(run.specifications, run.map, run.scenarios);
     bundle.put_json("requirements.json", &requirements)?;
+    if let Some(measured) = run.code_coverage {
+        bundle.put_json(code_coverage::FILE, measured)?;
+    }
     for seed in run.seeds {
         bundle.seeds().record(*seed)?;
     }

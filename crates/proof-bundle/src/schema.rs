@@ -8,6 +8,7 @@ const RECORD: &str = include_str!("../../../proof_bundles/schemas/record.schema.
 const METADATA: &str = include_str!("../../../proof_bundles/schemas/metadata.schema.json");
 const PROVENANCE: &str = include_str!("../../../proof_bundles/schemas/provenance.schema.json");
 const REQUIREMENTS: &str = include_str!("../../../proof_bundles/schemas/requirements.schema.json");
+const CODE_COVERAGE: &str = include_str!("../../../proof_bundles/schemas/code_coverage.schema.json");
 const COVERAGE: &str = include_str!("../../../proof_bundles/schemas/coverage.schema.json");
 
 /// What stands for a volatile value in a comparison.
@@ -23,6 +24,7 @@ impl Schema {
             "metadata.json" => METADATA,
             "provenance.json" => PROVENANCE,
             "requirements.json" => REQUIREMENTS,
+            "code_coverage.json" => CODE_COVERAGE,
             "coverage.json" => COVERAGE,
             lines if lines.ends_with(".jsonl") => RECORD,
             _ => "true",

@@ -191,6 +191,7 @@ impl Plan<'_> {
             results: suite.results,
             spool: &suite.spool,
             seeds: &[self.args.seed],
+            code_coverage: None,
             metadata: &metadata,
             provenance: &provenance,
         };

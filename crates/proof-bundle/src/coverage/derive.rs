@@ -12,6 +12,7 @@ use super::{
 use crate::junit::{Outcome, TestResult};
 use crate::records::{Class, GPU, LIVE, Record};
 use crate::report::RENDERER_VERSION;
+use crate::requirement::{MappedRequirement, Requirement, RequirementsFile};
 use crate::test_map::TestId;
 
 /// The inputs, arranged for look-up.
@@ -26,6 +27,53 @@ pub(super) struct Evidence<'a> {
     pub(super) functions: HashSet<&'a str>,
     /// Whether the run names a GPU that its records can come from.
     pub(super) has_gpu: bool,
+    /// Whether there is a run at all.
+    pub(super) has_run: bool,
+    /// The hash of each text that the run was about, by requirement.
+    texts: BTreeMap<&'a str, &'a str>,
+}
+
+impl<'a> Evidence<'a> {
+    /// What a run left, or nothing; `ids` are those of its tests.
+    pub(super) fn new(run: Option<&'a Inputs>, ids: &'a [TestId]) -> Self {
+        let (tests, records): (&[TestResult], &[Record]) =
+            run.map(|run| (&*run.tests, &*run.records)).unwrap_or_default();
+        let is_gpu = |run: &Inputs| run.provenance.devices.iter().any(|device| device.class == DeviceClass::Gpu);
+        Self {
+            tests: ids.iter().zip(tests).collect(),
+            records: by_requirement(records),
+            claims: ids.iter().zip(tests).flat_map(claims).collect(),
+            functions: ids.iter().map(TestId::function).collect(),
+            has_gpu: run.is_some_and(is_gpu),
+            has_run: run.is_some(),
+            texts: run.map(|run| run.requirements.requirements.iter().map(text_of).collect()).unwrap_or_default(),
+        }
+    }
+
+    /// Why what the run shows of a requirement was not shown of this text.
+    pub(super) fn of_another_text(&self, requirement: &Requirement) -> Option<String> {
+        if !self.has_run {
+            return None;
+        }
+        match self.texts.get(requirement.id.as_str()) {
+            Some(sha256) if **sha256 == requirement.text_sha256 => None,
+            Some(_) => Some("its text was changed since this run".to_owned()),
+            None => Some("this run does not know it".to_owned()),
+        }
+    }
+}
+
+/// The tests of a run.
+pub(super) fn ids_of(run: Option<&Inputs>) -> Vec<TestId> {
+    run.iter().flat_map(|run| &run.tests).map(TestResult::id).collect()
+}
+
+fn claims<'a>((id, result): (&'a TestId, &'a TestResult)) -> impl Iterator<Item = (&'a TestId, &'a str)> {
+    result.claims.iter().map(move |claim| (id, claim.as_str()))
+}
+
+fn text_of(mapped: &MappedRequirement) -> (&str, &str) {
+    (&mapped.requirement.id, &mapped.requirement.text_sha256)
 }
 
 /// Derives what the run shows.
@@ -35,41 +83,50 @@ pub(super) struct Evidence<'a> {
 /// one. Declared records count for nothing.
 #[must_use]
 pub fn derive(inputs: &Inputs) -> Coverage {
-    let ids: Vec<TestId> = inputs.tests.iter().map(TestResult::id).collect();
-    let tests = || ids.iter().zip(&inputs.tests);
-    let evidence = Evidence {
-        tests: tests().collect(),
-        records: by_requirement(&inputs.records),
-        claims: tests().flat_map(|(id, result)| result.claims.iter().map(move |claim| (id, claim.as_str()))).collect(),
-        functions: ids.iter().map(TestId::function).collect(),
-        has_gpu: inputs.provenance.devices.iter().any(|device| device.class == DeviceClass::Gpu),
-    };
-    let requirements: Vec<RequirementCoverage> =
-        inputs.requirements.requirements.iter().map(|mapped| judge(mapped, &evidence)).collect();
-    let statuses: HashMap<&str, Status> = requirements.iter().map(|one| (one.id.as_str(), one.status)).collect();
-    let group = |name: &str, members: &[String]| group(name, members, &statuses);
+    let ids = ids_of(Some(inputs));
+    let evidence = Evidence::new(Some(inputs), &ids);
     let mut problems = inputs.problems.clone();
     problems.extend(contradictions(inputs, &evidence));
     problems.extend(dead_or_unmapped(inputs));
+    judge_all(&inputs.requirements, Some(inputs), &evidence, problems)
+}
+
+/// Judges `requirements` by the evidence of `run`.
+pub(super) fn judge_all(
+    file: &RequirementsFile,
+    run: Option<&Inputs>,
+    evidence: &Evidence<'_>,
+    mut problems: Vec<Problem>,
+) -> Coverage {
+    let (tests, records): (&[TestResult], &[Record]) = run.map(|run| (&*run.tests, &*run.records)).unwrap_or_default();
+    let requirements: Vec<RequirementCoverage> =
+        file.requirements.iter().map(|mapped| judge(mapped, evidence)).collect();
+    let statuses: HashMap<&str, Status> = requirements.iter().map(|one| (one.id.as_str(), one.status)).collect();
+    let group = |name: &str, members: &[String]| group(name, members, &statuses);
     problems.sort();
     problems.dedup();
     Coverage {
         renderer_version: RENDERER_VERSION,
-        run_id: inputs.provenance.run_id.clone(),
-        summary: summary::of(inputs, &requirements),
-        roll_ups: inputs.requirements.roll_ups.iter().map(|one| group(&one.id, &one.requirements)).collect(),
-        vulnerabilities: inputs
-            .requirements
-            .vulnerabilities
-            .iter()
-            .map(|one| group(&one.name, &one.requirements))
-            .collect(),
-        features: features(inputs, &evidence),
-        tests_not_passed: not_passed(&inputs.tests),
-        records: summary::records(&inputs.records),
+        run_id: run.map(|run| run.provenance.run_id.clone()).unwrap_or_default(),
+        summary: summary::of(file, tests, records, &requirements),
+        roll_ups: file.roll_ups.iter().map(|one| group(&one.id, &one.requirements)).collect(),
+        vulnerabilities: file.vulnerabilities.iter().map(|one| group(&one.name, &one.requirements)).collect(),
+        features: features(file, evidence),
+        tests_not_passed: not_passed(tests),
+        records: summary::records(records),
         requirements,
         problems,
     }
+}
+
+/// What is wrong with the claims of tests: they name what no specification defines.
+pub(super) fn unresolved(file: &RequirementsFile) -> impl Iterator<Item = Problem> {
+    file.unresolved.iter().flat_map(|test| {
+        test.requirements.iter().map(|id| {
+            let message = format!("{} says it proves {id}, which no specification defines", test.id());
+            Problem::new(ProblemKind::Map, message)
+        })
+    })
 }
 
 fn by_requirement(records: &[Record]) -> BTreeMap<&str, Vec<&Record>> {
@@ -95,7 +152,7 @@ fn group(name: &str, members: &[String], statuses: &HashMap<&str, Status>) -> Gr
 
 /// Where the map, the claims, the records and the specifications do not fit together.
 fn contradictions(inputs: &Inputs, evidence: &Evidence<'_>) -> Vec<Problem> {
-    let mut problems = Vec::new();
+    let mut problems: Vec<Problem> = unresolved(&inputs.requirements).collect();
     let mut say = |message: String| problems.push(Problem::new(ProblemKind::Map, message));
     let mapped: HashMap<&str, HashSet<&TestId>> = inputs
         .requirements
@@ -103,11 +160,6 @@ fn contradictions(inputs: &Inputs, evidence: &Evidence<'_>) -> Vec<Problem> {
         .iter()
         .map(|one| (one.requirement.id.as_str(), one.mapped_tests.iter().collect()))
         .collect();
-    for test in &inputs.requirements.unresolved {
-        for id in &test.requirements {
-            say(format!("{} says it proves {id}, which no specification defines", test.id()));
-        }
-    }
     for (test, result) in &evidence.tests {
         for id in &result.claims {
             match mapped.get(id.as_str()) {
@@ -178,9 +230,9 @@ fn not_passed(tests: &[TestResult]) -> Vec<TestCoverage> {
         .collect()
 }
 
-fn features(inputs: &Inputs, evidence: &Evidence<'_>) -> Vec<FeatureCoverage> {
+fn features(file: &RequirementsFile, evidence: &Evidence<'_>) -> Vec<FeatureCoverage> {
     let mut features: BTreeMap<&str, FeatureCoverage> = BTreeMap::new();
-    for scenario in &inputs.requirements.scenarios {
+    for scenario in &file.scenarios {
         let feature = features.entry(&scenario.feature).or_insert_with(|| FeatureCoverage {
             feature: scenario.feature.clone(),
             scenarios: 0,

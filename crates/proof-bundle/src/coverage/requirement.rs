@@ -21,6 +21,9 @@ pub(super) fn judge(mapped: &MappedRequirement, evidence: &Evidence<'_>) -> Requ
     let run = passed.saturating_add(failed);
 
     let mut findings = Findings::default();
+    if let Some(problem) = evidence.of_another_text(requirement) {
+        findings.add(Status::Stale, problem);
+    }
     for record in records.iter().filter(|record| !record.holds) {
         findings.add(Status::Failed, format!("{} does not hold", record.location));
     }
@@ -33,8 +36,13 @@ pub(super) fn judge(mapped: &MappedRequirement, evidence: &Evidence<'_>) -> Requ
     let functions: HashSet<&str> = mapped.mapped_tests.iter().map(TestId::function).collect();
     for name in &requirement.named_tests {
         if !functions.contains(name.as_str()) {
-            let what =
-                if evidence.functions.contains(name.as_str()) { "is not mapped to it" } else { "does not exist" };
+            let what = if evidence.functions.contains(name.as_str()) {
+                "is not mapped to it"
+            } else if !evidence.has_run {
+                "is not among the tests that claim it"
+            } else {
+                "does not exist"
+            };
             findings.add(Status::NotRun, format!("named test {name} {what}"));
         }
     }
@@ -81,6 +89,7 @@ pub(super) fn judge(mapped: &MappedRequirement, evidence: &Evidence<'_>) -> Requ
 /// What became of a mapped test.
 fn look_at(test: &TestId, requirement: &str, evidence: &Evidence<'_>) -> TestCoverage {
     let (result, reason) = match evidence.tests.get(test) {
+        None if !evidence.has_run => (TestOutcome::Absent, Some("there is no run".to_owned())),
         None => (TestOutcome::Absent, Some("the run does not list it".to_owned())),
         Some(result) if result.outcome == Outcome::Passed && !evidence.claims.contains(&(test, requirement)) => {
             (TestOutcome::Unclaimed, Some(format!("it passed without claiming {requirement}")))

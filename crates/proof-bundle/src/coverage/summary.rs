@@ -4,12 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use evidence::Stream;
 
-use super::{DocumentCount, Inputs, RecordCount, RequirementCoverage, Status, StatusCount, Summary, TestCount};
+use super::{DocumentCount, RecordCount, RequirementCoverage, Status, StatusCount, Summary, TestCount};
 use crate::junit::{Outcome, TestResult};
 use crate::records::{Class, Record, file_of};
+use crate::requirement::RequirementsFile;
 
 /// The figures of the whole run.
-pub(super) fn of(inputs: &Inputs, requirements: &[RequirementCoverage]) -> Summary {
+pub(super) fn of(
+    file: &RequirementsFile,
+    results: &[TestResult],
+    records: &[Record],
+    requirements: &[RequirementCoverage],
+) -> Summary {
     let mut all = StatusCount::default();
     let mut documents: BTreeMap<&str, StatusCount> = BTreeMap::new();
     for requirement in requirements {
@@ -20,19 +26,18 @@ pub(super) fn of(inputs: &Inputs, requirements: &[RequirementCoverage]) -> Summa
         document: name.to_owned(),
         count: documents.get(name).cloned().unwrap_or_default(),
     };
-    let observed = inputs.records.iter().filter(|record| record.class == Class::Observed);
+    let observed = records.iter().filter(|record| record.class == Class::Observed);
     let devices: BTreeSet<&str> = observed.map(|record| record.device).collect();
     Summary {
         requirements: all,
-        by_document: inputs.requirements.documents.iter().map(|one| document(&one.file)).collect(),
-        needs_gpu: inputs
-            .requirements
+        by_document: file.documents.iter().map(|one| document(&one.file)).collect(),
+        needs_gpu: file
             .requirements
             .iter()
             .filter(|one| one.requirement.needs_gpu)
             .map(|one| one.requirement.id.clone())
             .collect(),
-        tests: tests(&inputs.tests),
+        tests: tests(results),
         devices: devices.into_iter().map(str::to_owned).collect(),
     }
 }
@@ -50,6 +55,7 @@ fn add(count: &mut StatusCount, requirement: &RequirementCoverage) {
         Status::Proven => &mut count.proven,
         Status::NeedsGpu => &mut count.needs_gpu,
         Status::Vacuous => &mut count.vacuous,
+        Status::Stale => &mut count.stale,
         Status::NotRun => &mut count.not_run,
         Status::Unmapped => &mut count.unmapped,
         Status::Failed => &mut count.failed,

@@ -63,9 +63,14 @@ pub(super) fn fenced(language: &str, line: &str) -> String {
     format!("{fence}{language}\n{line}\n{fence}\n\n")
 }
 
+/// How many hundredths of `whole` are `part`, rounded down; none of nothing.
+pub(super) fn percent(part: usize, whole: usize) -> Option<usize> {
+    part.saturating_mul(100).checked_div(whole)
+}
+
 /// A share with its denominator; rounded down, so that 100 % means all.
 pub(super) fn share(part: usize, whole: usize) -> String {
-    match part.saturating_mul(100).checked_div(whole) {
+    match percent(part, whole) {
         Some(percent) => format!("{part}/{whole} ({percent} %)"),
         None => format!("{part}/{whole}"),
     }

@@ -1,31 +1,52 @@
 //! `spec_coverage.md`: requirement by requirement.
 
-use super::markdown::{cell, code, escape, share, table};
-use super::{Source, first, non_claims};
-use crate::coverage::{GroupCoverage, RequirementCoverage, Status, StatusCount};
-use crate::requirement::Requirement;
+use std::collections::BTreeSet;
+
+use super::markdown::{cell, code, escape, fenced, percent, share, table};
+use super::{Source, first, non_claims, of_commit, result};
+use crate::code_coverage::{CodeCoverage, ModuleCoverage};
+use crate::coverage::{Coverage, DocumentCount, GroupCoverage, RequirementCoverage, Status, StatusCount};
+use crate::provenance::Commit;
+use crate::requirement::{Requirement, RequirementsFile};
 
 /// How many tests and records a cell shows; `coverage.json` has them all.
 const SHOWN: usize = 3;
 
-pub(super) fn render(source: &Source) -> String {
-    let mut text = source.head("Specification Coverage Matrix");
-    text.push_str(&summary(source));
-    for document in &source.requirements.documents {
-        text.push_str(&format!("## {} ({})\n\n", escape(&document.title), escape(&document.file)));
-        text.push_str(&sections(source, &document.file));
-    }
-    text.push_str(&open(source));
-    text.push_str(&roll_ups(source));
-    text.push_str(&vulnerabilities(source));
-    text.push_str(&features(source));
-    text.push_str("## Code Coverage\n\nAbsent: not measured by this run.\n\n");
-    text.push_str(&requirement_non_claims(source));
-    text.push_str(&non_claims());
-    text
+/// The heading of the report.
+pub(super) const TITLE: &str = "Specification Coverage Matrix";
+
+/// What the report shows, below its head.
+pub(super) struct Matrix<'a> {
+    pub(super) requirements: &'a RequirementsFile,
+    pub(super) coverage: &'a Coverage,
+    pub(super) code_coverage: Option<&'a CodeCoverage>,
 }
 
-fn summary(source: &Source) -> String {
+pub(super) fn render(source: &Source) -> String {
+    let Source { requirements, coverage, code_coverage, .. } = source;
+    source.head(TITLE) + &Matrix { requirements, coverage, code_coverage: code_coverage.as_ref() }.render()
+}
+
+impl Matrix<'_> {
+    pub(super) fn render(&self) -> String {
+        let mut text = summary(self);
+        for document in &self.requirements.documents {
+            text.push_str(&format!("## {} ({})\n\n", escape(&document.title), escape(&document.file)));
+            text.push_str(&sections(self, &document.file));
+        }
+        text.push_str(&open(self));
+        text.push_str(&roll_ups(self));
+        text.push_str(&vulnerabilities(self));
+        text.push_str(&features(self));
+        text.push_str(&code_coverage(self));
+        text.push_str(&conclusion(self));
+        text.push_str(&requirement_non_claims(self));
+        text.push_str(&non_claims());
+        text
+    }
+}
+
+fn summary(source: &Matrix<'_>) -> String {
     let row = |name: &str, count: &StatusCount| {
         let absent = count.total.saturating_sub(count.run);
         [
@@ -35,6 +56,8 @@ fn summary(source: &Source) -> String {
             share(count.run, count.total),
             share(count.proven, count.total),
             count.needs_gpu.to_string(),
+            count.vacuous.to_string(),
+            count.stale.to_string(),
             count.failed.to_string(),
             absent.to_string(),
         ]
@@ -42,17 +65,28 @@ fn summary(source: &Source) -> String {
     let summary = &source.coverage.summary;
     let mut rows: Vec<_> = summary.by_document.iter().map(|one| row(&escape(&one.document), &one.count)).collect();
     rows.push(row("**TOTAL**", &summary.requirements));
-    let heading =
-        ["Specification", "Requirements", "Mapped", "All tests run", "Proven", "Needs a GPU", "Failed", "Absent"];
+    let heading = [
+        "Specification",
+        "Requirements",
+        "Mapped",
+        "All tests run",
+        "Proven",
+        "Needs a GPU",
+        "Vacuous",
+        "Stale",
+        "Failed",
+        "Absent",
+    ];
     format!(
         "## Coverage Summary\n\n{}Mapped: at least one test says that it proves it. All tests run: every one of them ran \
-         to its claim. Absent: the rest, named below. Requirements that need a GPU, by specification: {}.\n\n",
+         to its claim. Vacuous: one of them recorded nothing for it. Stale: its text changed since the run. Absent: not all \
+         of its tests ran, or none is mapped; named under Not Proven. Requirements that need a GPU, by specification: {}.\n\n",
         table(heading, rows),
         escape(&first(&summary.needs_gpu, summary.needs_gpu.len())),
     )
 }
 
-fn sections(source: &Source, document: &str) -> String {
+fn sections(source: &Matrix<'_>, document: &str) -> String {
     let mut text = String::new();
     let mut requirements = source
         .requirements
@@ -88,7 +122,7 @@ fn requirement_row(requirement: &Requirement, coverage: &RequirementCoverage) ->
     ]
 }
 
-fn open(source: &Source) -> String {
+fn open(source: &Matrix<'_>) -> String {
     let open: Vec<_> = source.coverage.requirements.iter().filter(|one| one.status != Status::Proven).collect();
     let mut text = "## Not Proven\n\n".to_owned();
     if open.is_empty() {
@@ -105,7 +139,7 @@ fn open(source: &Source) -> String {
     text
 }
 
-fn roll_ups(source: &Source) -> String {
+fn roll_ups(source: &Matrix<'_>) -> String {
     let rows = source.requirements.roll_ups.iter().filter_map(|roll_up| {
         let coverage = source.coverage.roll_ups.iter().find(|one| one.name == roll_up.id)?;
         Some([escape(&roll_up.id), cell(&roll_up.title), members(coverage), coverage.status.as_str().to_owned()])
@@ -113,7 +147,7 @@ fn roll_ups(source: &Source) -> String {
     format!("## Roll-ups\n\n{}", table(["ID", "Title", "Requirements", "Status"], rows))
 }
 
-fn vulnerabilities(source: &Source) -> String {
+fn vulnerabilities(source: &Matrix<'_>) -> String {
     let rows = source.requirements.vulnerabilities.iter().filter_map(|vulnerability| {
         let coverage = source.coverage.vulnerabilities.iter().find(|one| one.name == vulnerability.name)?;
         Some([
@@ -121,14 +155,25 @@ fn vulnerabilities(source: &Source) -> String {
             cell(&vulnerability.severity),
             cell(&vulnerability.mitigation),
             members(coverage),
+            tests_of(source.coverage, coverage),
+            share(coverage.requirements.len().saturating_sub(coverage.open.len()), coverage.requirements.len()),
             coverage.status.as_str().to_owned(),
         ])
     });
+    let heading = ["Vulnerability", "Severity", "Mitigation", "Requirements", "Tests", "Proven", "Status"];
     format!(
-        "## Vulnerability Coverage\n\nThe status is that of the worst requirement named; it does not say that an attack is \
-         impossible.\n\n{}",
-        table(["Vulnerability", "Severity", "Mitigation", "Requirements", "Status"], rows)
+        "## Vulnerability Coverage\n\n### Security Vulnerabilities\n\nThe status is that of the worst requirement named; \
+         it does not say that an attack is impossible.\n\n{}",
+        table(heading, rows)
     )
+}
+
+/// The tests mapped to the members of a group.
+fn tests_of(coverage: &Coverage, group: &GroupCoverage) -> String {
+    let members = coverage.requirements.iter().filter(|one| group.requirements.contains(&one.id));
+    let tests: BTreeSet<String> = members.flat_map(|one| &one.tests).map(|test| code(&test.test.test)).collect();
+    let tests: Vec<String> = tests.into_iter().collect();
+    first(&tests, SHOWN)
 }
 
 /// The members of a group, those that are not proven marked.
@@ -141,10 +186,10 @@ fn members(group: &GroupCoverage) -> String {
         .join(", ")
 }
 
-fn features(source: &Source) -> String {
+fn features(source: &Matrix<'_>) -> String {
     let features = &source.coverage.features;
     if features.is_empty() {
-        return "## BDD Feature Coverage\n\nAbsent: this run has no scenario.\n\n".to_owned();
+        return "## BDD Feature Coverage\n\n### Gherkin Scenarios\n\nAbsent: there is no scenario.\n\n".to_owned();
     }
     let row = |name: String, scenarios: usize, run: usize, passed: usize, open: String| {
         [name, scenarios.to_string(), share(run, scenarios), share(passed, scenarios), open]
@@ -164,10 +209,54 @@ fn features(source: &Source) -> String {
         total(|one| one.passed),
         String::new(),
     ));
-    format!("## BDD Feature Coverage\n\n{}", table(["Feature", "Scenarios", "Run", "Passed", "Not passed"], rows))
+    let heading = ["Feature", "Scenarios", "Run", "Passed", "Not passed"];
+    format!("## BDD Feature Coverage\n\n### Gherkin Scenarios\n\n{}", table(heading, rows))
 }
 
-fn requirement_non_claims(source: &Source) -> String {
+fn code_coverage(source: &Matrix<'_>) -> String {
+    let Some(measured) = source.code_coverage else {
+        return "## Code Coverage\n\n### Module Coverage\n\nAbsent: not measured by this run.\n\n".to_owned();
+    };
+    let row = |one: &ModuleCoverage, name: String| {
+        let coverage = match percent(one.tested, one.lines) {
+            Some(percent) => format!("{percent} %"),
+            None => "absent".to_owned(),
+        };
+        [name, one.lines.to_string(), one.tested.to_string(), coverage]
+    };
+    let mut rows: Vec<_> = measured.modules.iter().map(|one| row(one, escape(&one.module))).collect();
+    rows.push(row(&measured.total(), "**TOTAL**".to_owned()));
+    let commit = Commit { sha: measured.commit.clone(), dirty: measured.dirty };
+    format!(
+        "## Code Coverage\n\n### Module Coverage\n\n{}Lines: those that can be run, the tests' own apart. Tested: a test ran \
+         them, which says nothing of whether it would notice a fault in them. Counted by {} at commit {}:\n\n{}",
+        table(["Module", "Lines", "Tested", "Coverage"], rows),
+        escape(&measured.tool),
+        of_commit(&commit),
+        fenced("sh", &measured.command),
+    )
+}
+
+/// What it comes to, document by document.
+fn conclusion(source: &Matrix<'_>) -> String {
+    let mut text = format!("## Conclusion\n\n{}.\n\n", result(source.coverage));
+    for DocumentCount { document, count } in &source.coverage.summary.by_document {
+        let title = source.requirements.documents.iter().find(|one| one.file == *document);
+        let title = title.map(|one| one.title.as_str()).unwrap_or_default();
+        let others = Status::ALL.into_iter().skip(1).filter(|status| count.of(*status) > 0);
+        let others: String = others.map(|status| format!(", {} {}", status.as_str(), count.of(status))).collect();
+        text.push_str(&format!(
+            "- {} ({}): {} proven{others}\n",
+            escape(title),
+            escape(document),
+            share(count.proven, count.total)
+        ));
+    }
+    text.push('\n');
+    text
+}
+
+fn requirement_non_claims(source: &Matrix<'_>) -> String {
     let mut text = "## Not Claimed by Requirement\n\n".to_owned();
     for one in &source.requirements.requirements {
         for claim in &one.requirement.non_claims {

@@ -23,14 +23,6 @@ pub(super) fn render(source: &Source) -> String {
 
 fn summary(source: &Source) -> String {
     let count = &source.coverage.summary.requirements;
-    let of = |status: Status| match status {
-        Status::Proven => count.proven,
-        Status::NeedsGpu => count.needs_gpu,
-        Status::Vacuous => count.vacuous,
-        Status::NotRun => count.not_run,
-        Status::Unmapped => count.unmapped,
-        Status::Failed => count.failed,
-    };
     let mut text = "## Executive Summary\n\n".to_owned();
     text.push_str(&table(
         ["Status", "Requirements", "Which"],
@@ -44,7 +36,7 @@ fn summary(source: &Source) -> String {
                 .collect();
             let which =
                 if status == Status::Proven { "see spec_coverage.md".to_owned() } else { first(&ids, ids.len()) };
-            [status.as_str().to_owned(), share(of(status), count.total), escape(&which)]
+            [status.as_str().to_owned(), share(count.of(status), count.total), escape(&which)]
         }),
     ));
     if !source.coverage.problems.is_empty() {
@@ -210,13 +202,17 @@ fn files(source: &Source) -> String {
             count.declared.to_string(),
         ]
     });
+    let measured = match source.code_coverage {
+        Some(_) => "- `code_coverage.json`: how many lines of each crate the tests ran\n",
+        None => "",
+    };
     format!(
         "## Evidence Files\n\n{}Declared records are a caller's own words. They are kept, and count for nothing.\n\n\
          - `metadata.json`: test environment\n\
          - `provenance.json`: commit, toolchain, digests of the test binaries, devices\n\
          - `requirements.json`: the requirements, their texts and their mapped tests\n\
          - `tests.junit.xml`: every test, run or not\n\
-         - `coverage.json`: what follows from all of these\n\
+         - `coverage.json`: what follows from all of these\n{measured}\
          - `seeds.txt`: the seeds of all randomness\n\
          - `SHA256SUMS`: check with `sha256sum -c SHA256SUMS`\n\n",
         table(["File", "Observed", "Hold", "Declared"], rows)
