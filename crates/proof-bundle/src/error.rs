@@ -95,6 +95,20 @@ pub enum Error {
         /// The file's name.
         name: String,
     },
+    /// A key cannot be used.
+    #[error("{problem}")]
+    Key {
+        /// What it is instead of the key wanted, and what to do.
+        problem: String,
+    },
+    /// A bundle must not be signed.
+    #[error("{} is not signed: {problem}", bundle.display())]
+    Unsignable {
+        /// The bundle's directory.
+        bundle: PathBuf,
+        /// Why, and what to do.
+        problem: String,
+    },
     /// An earlier write into the bundle failed, so it must not be published.
     #[error("an earlier write into this bundle failed: start a new run")]
     Incomplete,

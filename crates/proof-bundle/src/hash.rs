@@ -36,19 +36,24 @@ impl Default for Sha256 {
 
 /// The digest of a file, read in chunks.
 pub(crate) fn sha256_file(path: &Path) -> Result<String, Error> {
+    digest_file(path).map(|digest| hex(&digest))
+}
+
+/// The same, before it is written down.
+pub(crate) fn digest_file(path: &Path) -> Result<Digest, Error> {
     let mut file = File::open(path).map_err(Error::io("open", path))?;
-    let mut sha256 = Sha256::default();
+    let mut sha256 = Context::new(&SHA256);
     let mut buffer = vec![0; 1 << 16];
     loop {
         let read = file.read(&mut buffer).map_err(Error::io("read", path))?;
         match buffer.get(..read) {
             Some(chunk) if !chunk.is_empty() => sha256.update(chunk),
-            _ => return Ok(sha256.to_hex()),
+            _ => return Ok(sha256.finish()),
         }
     }
 }
 
-fn hex(digest: &Digest) -> String {
+pub(crate) fn hex(digest: &Digest) -> String {
     digest.as_ref().iter().fold(String::with_capacity(64), |mut text, byte| {
         // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");

@@ -11,6 +11,7 @@
 //! This crate knows nothing of CUDA or of the library under test, so that a verifier needs neither.
 #![forbid(unsafe_code)]
 
+pub mod attest;
 pub mod bundle;
 pub mod code_coverage;
 pub mod coverage;

@@ -142,7 +142,7 @@ fn result(coverage: &Coverage) -> String {
 }
 
 /// What no bundle claims.
-const NON_CLAIMS: [&str; 9] = [
+pub(crate) const NON_CLAIMS: [&str; 9] = [
     "Evidence supports a control. It does not certify anything, and nothing here was judged by an auditor.",
     "Statuses follow from the records beside this report. That shows consistency; who ran the tests vouches for the rest.",
     "What ran on the simulated device or against a stand-in for the driver says nothing of a GPU.",
