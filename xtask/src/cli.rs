@@ -7,6 +7,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::exit::Exit;
+use crate::mutants::MutantsArgs;
 
 /// The project's own commands: prove the requirements, look at the device, keep the house tidy.
 #[derive(Debug, Parser)]
@@ -22,6 +23,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the whole test suite and write a proof bundle: what was observed, nothing else
     Proof(ProofArgs),
+    /// Plant faults in the library crates, one at a time, and see which mapped tests notice
+    Mutants(MutantsArgs),
     /// Say which GPU was found, and why or why not
     Gpu(GpuArgs),
     /// Show a requirement: its text, its tests, the latest evidence, and the command that reruns it

@@ -12,6 +12,7 @@ mod explain;
 mod gpu;
 mod live;
 mod model;
+mod mutants;
 mod output;
 mod process;
 mod proof;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
 fn dispatch(command: &Command) -> Result<Exit, XtaskError> {
     match command {
         Command::Proof(args) => proof::run(args),
+        Command::Mutants(args) => mutants::run(args),
         Command::Gpu(args) => gpu::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Tidy(_) => tidy::run(&workspace::find_root()?),

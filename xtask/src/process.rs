@@ -6,6 +6,7 @@ use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
@@ -32,6 +33,12 @@ pub(crate) fn interrupted() -> bool {
 /// [`XtaskError::Interrupted`] when the user asked to stop.
 pub(crate) fn check_interrupted() -> Result<(), XtaskError> {
     if interrupted() { Err(XtaskError::Interrupted) } else { Ok(()) }
+}
+
+/// From now on no process started here may have more than `bytes` bytes of memory, nor this one.
+pub(crate) fn limit_memory(bytes: u64) -> Result<(), XtaskError> {
+    setrlimit(Resource::RLIMIT_AS, bytes, bytes)
+        .map_err(|error| XtaskError::Input(format!("cannot limit the memory of the tests: {error}")))
 }
 
 /// How a child ended.

@@ -86,7 +86,12 @@ pub(crate) fn build(root: &Path, workspace: &Workspace, scratch: &Path) -> Resul
             "the tests do not build ({ended}): mend what cargo reported above; `cargo test --workspace --no-run` shows it again"
         )));
     }
-    let messages = std::fs::read_to_string(&messages).map_err(XtaskError::read(&messages))?;
+    binaries(&messages, workspace)
+}
+
+/// The test binaries that cargo's messages in a file announce, sorted by id.
+pub(crate) fn binaries(messages: &Path, workspace: &Workspace) -> Result<Vec<TestBinary>, XtaskError> {
+    let messages = std::fs::read_to_string(messages).map_err(XtaskError::read(messages))?;
     let mut binaries =
         messages.lines().filter_map(|line| artifact(line, workspace).transpose()).collect::<Result<Vec<_>, _>>()?;
     binaries.sort_by(|a, b| a.id.cmp(&b.id));

@@ -2,13 +2,13 @@
 //!
 //! What the run comes to is derived by `proof-bundle` from what was written and read back. Nothing here decides a status.
 
-mod build;
+pub(crate) mod build;
 mod doctests;
 pub(crate) mod map;
 pub(crate) mod progress;
-mod run;
+pub(crate) mod run;
 mod source;
-pub(crate) use source::quoted;
+pub(crate) use source::{now, quoted};
 mod summary;
 mod verdict;
 
@@ -151,10 +151,12 @@ impl Suite {
             temporary: &temporary,
             seed: args.seed,
             timeout: Duration::from_secs(args.timeout),
+            patience: None,
         };
         let (tests, mut results) = run::list(&settings, &binaries)?;
         step(&format!("running {} tests of {} binaries, a process each", tests.len(), binaries.len()));
-        results.extend(run::run(&settings, &tests, &progress::Bar::tests(tests.len()))?);
+        let bar = progress::Bar::tests(tests.len());
+        results.extend(run::run(&settings, &tests, &|result| bar.finished(result))?);
         step("running the doc tests: cargo test --workspace --doc");
         // An empty suite stays empty: doc tests map to nothing and must not hide that there is no test.
         if !results.is_empty() {

@@ -37,6 +37,11 @@ impl Bar {
         Self::new("tests", u64::try_from(length).unwrap_or(u64::MAX), false)
     }
 
+    /// Counts mutants.
+    pub(crate) fn mutants(length: usize) -> Self {
+        Self::new("mutants", u64::try_from(length).unwrap_or(u64::MAX), false)
+    }
+
     /// Counts bytes.
     pub(crate) fn bytes(what: &str, length: u64) -> Self {
         Self::new(what, length, true)
@@ -83,7 +88,13 @@ impl Bar {
         self.advance(1);
     }
 
-    fn line(&self, text: &str) {
+    /// Whether it is drawn on a terminal.
+    pub(crate) fn is_drawn(&self) -> bool {
+        self.drawn.is_some()
+    }
+
+    /// A line above the bar.
+    pub(crate) fn line(&self, text: &str) {
         match &self.drawn {
             Some(bar) => bar.suspend(|| note(text)),
             None => note(text),

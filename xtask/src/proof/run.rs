@@ -13,9 +13,9 @@ use proof_bundle::junit::{Outcome, TestResult};
 use proof_bundle::records::spool_path;
 
 use super::build::TestBinary;
-use super::progress::Bar;
 use super::verdict;
 use crate::error::XtaskError;
+use crate::process::Ended;
 use crate::{env, process};
 
 /// As much of a test's output as is looked at, in bytes from its end: the summary is last.
@@ -38,12 +38,21 @@ pub(crate) struct Settings<'a> {
     pub(crate) seed: u64,
     /// How long one process may run.
     pub(crate) timeout: Duration,
+    /// How many tests may run past their time until no other is started; None for all.
+    pub(crate) patience: Option<usize>,
 }
 
 /// A test that a binary lists.
 pub(crate) struct Listed<'a> {
     binary: &'a TestBinary,
     name: String,
+}
+
+impl<'a> Listed<'a> {
+    /// The test `name` of `binary`, known from an earlier list.
+    pub(crate) fn new(binary: &'a TestBinary, name: &str) -> Self {
+        Self { binary, name: name.to_owned() }
+    }
 }
 
 /// Asks every binary for its tests. A binary that cannot say is a dead test named `--list`. One that lists none is run as
@@ -91,13 +100,18 @@ fn run_whole(settings: &Settings<'_>, binary: &TestBinary, number: usize) -> Res
     Ok(Some(TestResult::new(&binary.id, "main", Outcome::Dead(reason), started.elapsed())))
 }
 
-/// Runs every test and returns what was observed, in the order of `tests`. Ignored tests are started too: their harness
-/// says why they are ignored.
+/// Runs every test and returns what was observed, in the order of `tests`; `finished` hears of each. Ignored tests are
+/// started too: their harness says why they are ignored.
 ///
 /// # Errors
 /// [`XtaskError::Interrupted`], and errors of files and processes that are ours, not the test's.
-pub(crate) fn run(settings: &Settings<'_>, tests: &[Listed<'_>], bar: &Bar) -> Result<Vec<TestResult>, XtaskError> {
+pub(crate) fn run(
+    settings: &Settings<'_>,
+    tests: &[Listed<'_>],
+    finished: &(dyn Fn(&TestResult) + Sync),
+) -> Result<Vec<TestResult>, XtaskError> {
     let next = AtomicUsize::new(0);
+    let overran = AtomicUsize::new(0);
     let results = Mutex::new(Vec::with_capacity(tests.len()));
     let failure = Mutex::new(None);
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
@@ -108,8 +122,14 @@ pub(crate) fn run(settings: &Settings<'_>, tests: &[Listed<'_>], bar: &Bar) -> R
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     let Some(test) = tests.get(number) else { return };
                     match run_one(settings, test, number) {
-                        Ok((result, spooled)) => {
-                            bar.finished(&result);
+                        Ok((result, spooled, ended)) => {
+                            finished(&result);
+                            if matches!(ended, Ended::TimedOut(_)) {
+                                let overran = overran.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+                                if settings.patience.is_some_and(|patience| overran >= patience) {
+                                    next.store(tests.len(), Ordering::Relaxed);
+                                }
+                            }
                             results.lock().unwrap_or_else(PoisonError::into_inner).push((number, result, spooled));
                         }
                         Err(error) => {
@@ -145,7 +165,7 @@ fn run_one(
     settings: &Settings<'_>,
     test: &Listed<'_>,
     number: usize,
-) -> Result<(TestResult, Option<Vec<u8>>), XtaskError> {
+) -> Result<(TestResult, Option<Vec<u8>>, Ended), XtaskError> {
     let private = tempfile::Builder::new().rand_bytes(NAME_LETTERS).tempdir_in(settings.output);
     let private = private.map_err(XtaskError::write(settings.output))?;
     let spool = private.path().join("spool.ndjson");
@@ -161,7 +181,7 @@ fn run_one(
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         spooled => Some(spooled.map_err(XtaskError::read(&spool))?),
     };
-    Ok((TestResult::new(&test.binary.id, &test.name, outcome, duration), spooled))
+    Ok((TestResult::new(&test.binary.id, &test.name, outcome, duration), spooled, ended))
 }
 
 /// A test binary with the environment that `cargo test` gives it, and with every source of randomness seeded.
@@ -287,9 +307,10 @@ esac
                 temporary: &output,
                 seed: 7,
                 timeout: Duration::from_secs(4),
+                patience: None,
             };
             let (tests, mut results) = list(&settings, binaries).unwrap();
-            results.extend(run(&settings, &tests, &Bar::tests(tests.len())).unwrap());
+            results.extend(run(&settings, &tests, &|_| ()).unwrap());
             let word = |outcome: &Outcome| match outcome {
                 Outcome::Passed => "passed".to_owned(),
                 Outcome::Failed(reason) => format!("failed: {reason}"),

@@ -13,7 +13,7 @@ use crate::env;
 use crate::error::XtaskError;
 
 /// RFC 3339 in UTC; empty past the year 9999.
-pub(super) fn now() -> String {
+pub(crate) fn now() -> String {
     OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default()
 }
 

@@ -1,0 +1,133 @@
+//! Results as they are made: a file for each shard, a line for each mutant, so that an interrupted run goes on where it
+//! stopped. The first line says of which sources they are; results of others are never mixed in.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use proof_bundle::mutants::{Mutant, PackageMutants};
+use proof_bundle::test_map::TestId;
+use serde::{Deserialize, Serialize};
+
+use crate::error::XtaskError;
+
+/// How the names of the files end.
+const SUFFIX: &str = ".ndjson";
+
+/// The first line of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Header {
+    /// The digest of all sources.
+    pub(super) sources_sha256: String,
+    /// The full id of the commit, hexadecimal.
+    pub(super) commit: String,
+    /// Whether the tree differed from it.
+    pub(super) dirty: bool,
+    /// What made the mutants, with its version.
+    pub(super) tool: String,
+    /// The crates that are mutated, each with the number of its mutants.
+    pub(super) packages: Vec<PackageMutants>,
+    /// The tests that run on each mutant.
+    pub(super) tests: Vec<TestId>,
+}
+
+/// Each line after the first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Line {
+    /// When it was made; RFC 3339 in UTC.
+    pub(super) at: String,
+    /// How long building and testing took, in milliseconds.
+    pub(super) milliseconds: u64,
+    /// The result; indices are into [`Header::tests`].
+    #[serde(flatten)]
+    pub(super) mutant: Mutant,
+}
+
+/// All that a directory holds of some sources.
+pub(super) struct Results {
+    pub(super) header: Header,
+    /// By the mutant's name.
+    pub(super) lines: BTreeMap<String, Line>,
+}
+
+impl Results {
+    /// Reads every file of `directory`, state of the sources by state.
+    pub(super) fn read_all(directory: &Path) -> Result<BTreeMap<String, Self>, XtaskError> {
+        let mut all: BTreeMap<String, Self> = BTreeMap::new();
+        for path in files(directory)? {
+            let Some((header, lines)) = read(&path)? else { continue };
+            let known = all
+                .entry(header.sources_sha256.clone())
+                .or_insert_with(|| Self { header: header.clone(), lines: BTreeMap::new() });
+            let same = |of: &Header| (of.tool.clone(), of.packages.clone(), of.tests.clone());
+            if same(&known.header) != same(&header) {
+                return Err(XtaskError::Input(format!(
+                    "{} was made with another tool than the results beside it: remove one of them",
+                    path.display()
+                )));
+            }
+            for line in lines {
+                known.lines.entry(line.mutant.name.clone()).or_insert(line);
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// The files of results in `directory`, sorted; none when it does not exist.
+fn files(directory: &Path) -> Result<BTreeSet<PathBuf>, XtaskError> {
+    let mut files = BTreeSet::new();
+    if directory.is_dir() {
+        for entry in std::fs::read_dir(directory).map_err(XtaskError::read(directory))? {
+            let path = entry.map_err(XtaskError::read(directory))?.path();
+            if path.to_string_lossy().ends_with(SUFFIX) {
+                files.insert(path);
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// The complete lines of a file; the last one may be cut off by whatever ended the run. None without a header.
+fn read(path: &Path) -> Result<Option<(Header, Vec<Line>)>, XtaskError> {
+    let text = std::fs::read_to_string(path).map_err(XtaskError::read(path))?;
+    let complete = text.rfind('\n').and_then(|end| text.get(..end)).unwrap_or_default();
+    let fault = |error| XtaskError::Input(format!("{} holds no results of mutants: {error}", path.display()));
+    let mut lines = complete.lines();
+    let Some(header) = lines.next() else { return Ok(None) };
+    let header = serde_json::from_str(header).map_err(fault)?;
+    let lines = lines.map(serde_json::from_str).collect::<Result<Vec<Line>, _>>().map_err(fault)?;
+    Ok(Some((header, lines)))
+}
+
+/// The file that a shard's results are appended to.
+pub(super) struct Shard {
+    pub(super) path: PathBuf,
+    file: File,
+}
+
+impl Shard {
+    /// Opens the file of shard `name` in `directory`, begun with `header` when it is new.
+    pub(super) fn open(directory: &Path, name: &str, header: &Header) -> Result<Self, XtaskError> {
+        let state = header.sources_sha256.get(..12).unwrap_or_default();
+        let path = directory.join(format!("{state}-{name}{SUFFIX}"));
+        let text = if path.is_file() { std::fs::read(&path).map_err(XtaskError::read(&path))? } else { Vec::new() };
+        let complete = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end.saturating_add(1));
+        let file = File::options().create(true).append(true).open(&path).map_err(XtaskError::write(&path))?;
+        let length = u64::try_from(complete).unwrap_or(u64::MAX);
+        file.set_len(length).map_err(XtaskError::write(&path))?;
+        let mut shard = Self { path, file };
+        if complete == 0 {
+            shard.append(header)?;
+        }
+        Ok(shard)
+    }
+
+    /// Appends a line, and waits until the disk holds it.
+    pub(super) fn append(&mut self, line: &impl Serialize) -> Result<(), XtaskError> {
+        let mut text = serde_json::to_vec(line).map_err(|error| XtaskError::Input(error.to_string()))?;
+        text.push(b'\n');
+        self.file.write_all(&text).and_then(|()| self.file.sync_data()).map_err(XtaskError::write(&self.path))
+    }
+}

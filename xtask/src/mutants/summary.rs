@@ -1,0 +1,132 @@
+//! What the results come to: the figures of a part, and `mutants/summary.json`, which a proof puts into its bundle.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use proof_bundle::mutants::{Mutant, MutantOutcome, Mutants};
+use serde_json::{Value, json};
+
+use super::list::Planned;
+use super::results::Results;
+use super::{DIRECTORY, tree::Tree};
+use crate::error::XtaskError;
+
+/// The file of the summary in its directory.
+pub(crate) const FILE: &str = "summary.json";
+
+/// Figures to show.
+pub(super) struct Summary {
+    /// Where they were written.
+    path: PathBuf,
+    commit: String,
+    listed: usize,
+    mutants: Vec<Mutant>,
+    milliseconds: u64,
+}
+
+impl Summary {
+    /// The results that a directory holds of the mutants in `planned`.
+    pub(super) fn of_part(path: &Path, out: &Path, sources: &str, planned: &[Planned]) -> Result<Self, XtaskError> {
+        let results = Results::read_all(out)?.remove(sources);
+        let Some(results) = results else {
+            return Err(XtaskError::Input(format!("{} holds no results", out.display())));
+        };
+        let lines = planned.iter().filter_map(|mutant| results.lines.get(&mutant.name));
+        Ok(Self {
+            path: path.to_owned(),
+            commit: results.header.commit,
+            listed: planned.len(),
+            milliseconds: lines.clone().map(|line| line.milliseconds).fold(0, u64::saturating_add),
+            mutants: lines.map(|line| line.mutant.clone()).collect(),
+        })
+    }
+
+    /// Writes `mutants/summary.json` of the workspace at `root` from all results in `out`.
+    pub(super) fn merge(root: &Path, out: &Path) -> Result<Self, XtaskError> {
+        let mut all = Results::read_all(out)?;
+        if all.len() > 1 {
+            // Those of the sources that are here, where there are any.
+            let scratch = tempfile::tempdir().map_err(XtaskError::write(&std::env::temp_dir()))?;
+            let here = Tree::copy(root, scratch.path().to_owned())?.sha256();
+            all.retain(|sources, _| *sources == here);
+        }
+        let Some((_, results)) = all.pop_first() else {
+            return Err(XtaskError::Input(format!(
+                "{} holds no results of these sources: run `cargo xtask mutants` first, or say where they are with --out",
+                out.display()
+            )));
+        };
+        let header = results.header;
+        let lines: Vec<_> = results.lines.into_values().collect();
+        let listed = header.packages.iter().map(|package| package.listed).fold(0, usize::saturating_add);
+        let mutants = Mutants {
+            commit: header.commit,
+            dirty: header.dirty,
+            generated_at: lines.iter().map(|line| line.at.clone()).max().unwrap_or_default(),
+            tool: header.tool,
+            packages: header.packages,
+            listed,
+            tests: header.tests,
+            mutants: lines.iter().map(|line| line.mutant.clone()).collect(),
+        };
+        let directory = root.join(DIRECTORY);
+        let path = directory.join(FILE);
+        let mut text = serde_json::to_vec_pretty(&mutants).map_err(|error| XtaskError::Input(error.to_string()))?;
+        text.push(b'\n');
+        std::fs::create_dir_all(&directory).map_err(XtaskError::write(&directory))?;
+        std::fs::write(&path, text).map_err(XtaskError::write(&path))?;
+        Ok(Self {
+            path,
+            commit: mutants.commit,
+            listed,
+            milliseconds: lines.iter().map(|line| line.milliseconds).fold(0, u64::saturating_add),
+            mutants: mutants.mutants,
+        })
+    }
+
+    fn count(&self, outcome: MutantOutcome) -> usize {
+        self.mutants.iter().filter(|mutant| mutant.outcome == outcome).count()
+    }
+
+    fn survivors(&self) -> Vec<&str> {
+        let survived = self.mutants.iter().filter(|mutant| mutant.outcome == MutantOutcome::Survived);
+        survived.map(|mutant| mutant.name.as_str()).collect()
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        json!({
+            "commit": self.commit,
+            "listed": self.listed,
+            "tried": self.mutants.len(),
+            "killed": self.count(MutantOutcome::Killed),
+            "timeout": self.count(MutantOutcome::Timeout),
+            "survived": self.count(MutantOutcome::Survived),
+            "unviable": self.count(MutantOutcome::Unviable),
+            "survivors": self.survivors(),
+            "seconds": self.milliseconds.checked_div(1000),
+            "file": self.path,
+        })
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tried = self.mutants.len();
+        let each = u64::try_from(tried).ok().and_then(|tried| self.milliseconds.checked_div(tried)).unwrap_or_default();
+        writeln!(f, "commit    {}", self.commit)?;
+        writeln!(
+            f,
+            "mutants   {tried} of {} tried: {} killed, {} killed by a timeout, {} survived, {} unviable",
+            self.listed,
+            self.count(MutantOutcome::Killed),
+            self.count(MutantOutcome::Timeout),
+            self.count(MutantOutcome::Survived),
+            self.count(MutantOutcome::Unviable),
+        )?;
+        writeln!(f, "time      {} s, {each} ms each", self.milliseconds.checked_div(1000).unwrap_or_default())?;
+        for name in self.survivors() {
+            writeln!(f, "survived  {name}")?;
+        }
+        writeln!(f, "{}", self.path.display())
+    }
+}

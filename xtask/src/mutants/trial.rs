@@ -1,0 +1,164 @@
+//! Building the copy and running the mapped tests on it, with a fault in it or none.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use proof_bundle::junit::{Outcome, TestResult};
+use proof_bundle::mutants::MutantOutcome;
+use proof_bundle::test_map::TestId;
+
+use crate::env;
+use crate::error::XtaskError;
+use crate::process;
+use crate::proof::build::{self, TestBinary};
+use crate::proof::run;
+use crate::workspace::Workspace;
+
+/// The seed of all randomness, as `proof` takes it unless told otherwise.
+const SEED: u64 = 42;
+
+/// How many tests may run past their time on a mutant. Then no other is started: whatever they need hangs.
+const PATIENCE: usize = 6;
+
+/// What the builds change of cargo's development profile. Nothing that a test could see: overflow checks and debug
+/// assertions stay. Optimised a little, the tests run several times as fast and build in the same time.
+const PROFILE: [(&str, &str); 4] = [
+    ("CARGO_PROFILE_DEV_DEBUG", "0"),
+    ("CARGO_PROFILE_TEST_DEBUG", "0"),
+    ("CARGO_PROFILE_DEV_OPT_LEVEL", "1"),
+    ("CARGO_INCREMENTAL", "1"),
+];
+
+/// What a build gave.
+pub(super) enum Built {
+    /// The test binaries that were asked for.
+    Binaries(Vec<TestBinary>),
+    /// The compiler refused the source.
+    Refused,
+}
+
+/// A place to build and test in.
+pub(super) struct Bench<'a> {
+    /// The copy's root.
+    pub(super) root: &'a Path,
+    pub(super) workspace: &'a Workspace,
+    /// Where cargo builds.
+    pub(super) target: PathBuf,
+    /// An existing directory for everything else.
+    pub(super) scratch: &'a Path,
+    /// The tests to run, sorted.
+    pub(super) tests: &'a [TestId],
+    /// How long one test may run.
+    pub(super) timeout: Duration,
+}
+
+impl Bench<'_> {
+    /// Builds the test binaries that hold one of the tests. cargo's diagnostics go to stderr only when `shown`.
+    pub(super) fn build(&self, shown: bool) -> Result<Built, XtaskError> {
+        let messages = self.scratch.join("build.json");
+        let output = File::create(&messages).map_err(XtaskError::write(&messages))?;
+        let mut command = self.cargo();
+        command.args(["test", "--workspace", "--no-run", "--quiet"]).args(self.targets());
+        command.arg(if shown { "--message-format=json-render-diagnostics" } else { "--message-format=json" });
+        command.stdin(Stdio::null()).stdout(output);
+        if !shown {
+            command.stderr(Stdio::null());
+        }
+        let ended = process::run(&mut command, None)?;
+        if ended.is_success() {
+            let needed: BTreeSet<&str> = self.tests.iter().map(|test| test.binary.as_str()).collect();
+            let mut binaries = build::binaries(&messages, self.workspace)?;
+            binaries.retain(|binary| needed.contains(binary.id.as_str()));
+            return Ok(Built::Binaries(binaries));
+        }
+        if shown || has_error(&messages)? {
+            return Ok(Built::Refused);
+        }
+        Err(XtaskError::Input(format!(
+            "cargo failed without an error of the compiler ({ended}): is the disk full? The results so far are kept"
+        )))
+    }
+
+    /// Runs the tests; those that no binary holds are missing from what it returns.
+    pub(super) fn test(&self, binaries: &[TestBinary]) -> Result<Vec<TestResult>, XtaskError> {
+        let scratch = tempfile::tempdir_in(self.scratch).map_err(XtaskError::write(self.scratch))?;
+        let [spool, output, temporary] = ["spool", "output", "tmp"].map(|name| scratch.path().join(name));
+        for directory in [&output, &temporary] {
+            std::fs::create_dir(directory).map_err(XtaskError::write(directory))?;
+        }
+        let settings = run::Settings {
+            root: self.root,
+            spool: &spool,
+            output: &output,
+            temporary: &temporary,
+            seed: SEED,
+            timeout: self.timeout,
+            patience: Some(PATIENCE),
+        };
+        let listed = self.tests.iter().filter_map(|test| {
+            let binary = binaries.iter().find(|binary| binary.id == test.binary)?;
+            Some(run::Listed::new(binary, &test.test))
+        });
+        run::run(&settings, &listed.collect::<Vec<_>>(), &|_| ())
+    }
+
+    /// cargo in the copy, which builds where nothing else does.
+    fn cargo(&self) -> Command {
+        let mut command = env::cargo(self.root);
+        let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
+        command.env("CARGO_TARGET_DIR", &self.target).envs(PROFILE);
+        // A fault may leave something unused: that is not what makes it unviable.
+        command.env("RUSTFLAGS", format!("{flags} --cap-lints=warn").trim());
+        command
+    }
+
+    /// What selects the targets whose test binaries are needed. cargo selects test targets by name, in every package.
+    fn targets(&self) -> Vec<String> {
+        let mut arguments = BTreeSet::new();
+        for test in self.tests {
+            match test.binary.split_once("::") {
+                None => arguments.insert("--lib".to_owned()),
+                Some((_, name)) => match name.split_once('/') {
+                    Some((kind, name)) => arguments.insert(format!("--{kind}={name}")),
+                    None => arguments.insert(format!("--test={name}")),
+                },
+            };
+        }
+        arguments.into_iter().collect()
+    }
+}
+
+/// Whether the compiler reported an error in cargo's messages.
+fn has_error(messages: &Path) -> Result<bool, XtaskError> {
+    let text = std::fs::read_to_string(messages).map_err(XtaskError::read(messages))?;
+    let is_error = |line: &str| {
+        let message = serde_json::from_str::<serde_json::Value>(line).unwrap_or_default();
+        message.pointer("/message/level").and_then(serde_json::Value::as_str) == Some("error")
+    };
+    Ok(text.lines().any(is_error))
+}
+
+/// What the tests make of a mutant: what became of it, and the indices of the tests that noticed it.
+pub(super) fn judge(tests: &[TestId], results: &[TestResult]) -> (MutantOutcome, Vec<usize>) {
+    let mut failed = false;
+    let mut killed_by = Vec::new();
+    for result in results {
+        let fails = match &result.outcome {
+            Outcome::Passed | Outcome::NotRun(_) => continue,
+            Outcome::Failed(reason) => !reason.starts_with("timed out"),
+            Outcome::Dead(_) => true,
+        };
+        failed |= fails;
+        killed_by.extend(tests.binary_search(&result.id()).ok());
+    }
+    killed_by.sort_unstable();
+    let outcome = match (failed, killed_by.is_empty()) {
+        (_, true) => MutantOutcome::Survived,
+        (true, false) => MutantOutcome::Killed,
+        (false, false) => MutantOutcome::Timeout,
+    };
+    (outcome, killed_by)
+}
