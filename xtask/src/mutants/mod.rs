@@ -8,7 +8,7 @@ mod summary;
 mod tree;
 mod trial;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -188,6 +188,7 @@ fn mutate(args: &MutantsArgs, root: &Path, out: &Path) -> Result<Summary, XtaskE
             scratch: &scratch,
             tests: &header.tests,
             timeout: Duration::from_secs(args.timeout),
+            durations: BTreeMap::new(),
         };
         baseline(&mut bench)?;
         step(&format!("running {} tests on each of {} mutants", header.tests.len(), todo.len()));
@@ -239,7 +240,8 @@ fn baseline(bench: &mut Bench<'_>) -> Result<(), XtaskError> {
         };
         return Err(XtaskError::Input(format!("without a mutant {test} does not pass: {problem}")));
     }
-    let slowest = results.iter().map(|result| result.duration).max().unwrap_or_default();
+    bench.durations = results.iter().map(|result| (result.id(), result.duration)).collect();
+    let slowest = bench.durations.values().max().copied().unwrap_or_default();
     bench.timeout = bench.timeout.max(slowest.saturating_mul(4));
     Ok(())
 }
@@ -294,4 +296,36 @@ fn describe(line: &Line) -> String {
     let tenths = line.milliseconds.checked_div(100).unwrap_or_default();
     let (seconds, tenth) = (tenths.checked_div(10).unwrap_or_default(), tenths.checked_rem(10).unwrap_or_default());
     format!("{outcome:<13} {seconds:>3}.{tenth} s  {}", line.mutant.name)
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_hold_each_mutant_once_and_an_odd_part_is_refused() {
+        let parts = ["1/3", "2/3", "3/3"].map(|part| part.parse::<Part>().unwrap());
+        for index in 0..10 {
+            assert_eq!(parts.iter().filter(|part| part.has(index)).count(), 1, "{index}");
+        }
+        for odd in ["", "1", "0/3", "4/3", "1/0", "-1/3", "1/3/4", "a/b"] {
+            assert!(odd.parse::<Part>().unwrap_err().contains("1/4"), "{odd}");
+        }
+    }
+
+    #[test]
+    fn every_library_crate_is_mutated_and_no_crate_that_only_tests() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let names = libraries(&Workspace::load(root).unwrap());
+        let rest = ["allocator", "audit", "cuda-ffi", "facts", "vram-residency"];
+        assert_eq!(names, [FIRST.as_slice(), rest.as_slice()].concat());
+    }
 }

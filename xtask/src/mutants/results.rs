@@ -131,3 +131,70 @@ impl Shard {
         self.file.write_all(&text).and_then(|()| self.file.sync_data()).map_err(XtaskError::write(&self.path))
     }
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use proof_bundle::mutants::MutantOutcome;
+
+    use super::*;
+
+    fn header(sources: &str) -> Header {
+        Header {
+            sources_sha256: sources.repeat(64),
+            commit: "c".into(),
+            dirty: false,
+            tool: "cargo-mutants 1".into(),
+            packages: vec![PackageMutants { package: "p".into(), listed: 3 }],
+            tests: vec![TestId::new("p", "t")],
+        }
+    }
+
+    fn line(name: &str) -> Line {
+        let mutant = Mutant {
+            name: name.into(),
+            package: "p".into(),
+            file: "src/lib.rs".into(),
+            source_sha256: "5".repeat(64),
+            outcome: MutantOutcome::Killed,
+            killed_by: vec![0],
+        };
+        Line { at: "now".into(), milliseconds: 7, mutant }
+    }
+
+    fn names(directory: &Path, sources: &str) -> Vec<String> {
+        let all = Results::read_all(directory).unwrap();
+        all.get(&sources.repeat(64)).into_iter().flat_map(|known| known.lines.keys().cloned()).collect()
+    }
+
+    #[test]
+    fn a_run_goes_on_after_its_last_complete_line_and_parts_are_read_together() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut first = Shard::open(dir.path(), "shard-1-of-2", &header("a")).unwrap();
+        first.append(&line("one")).unwrap();
+        std::io::Write::write_all(&mut first.file, b"{\"at\": \"cut o").unwrap();
+        assert_eq!(names(dir.path(), "a"), ["one"]);
+        let mut first = Shard::open(dir.path(), "shard-1-of-2", &header("a")).unwrap();
+        first.append(&line("two")).unwrap();
+        Shard::open(dir.path(), "shard-2-of-2", &header("a")).unwrap().append(&line("three")).unwrap();
+        assert_eq!(names(dir.path(), "a"), ["one", "three", "two"]);
+    }
+
+    #[test]
+    fn results_of_other_sources_are_kept_apart_and_a_file_of_something_else_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        Shard::open(dir.path(), "shard-1-of-1", &header("a")).unwrap().append(&line("one")).unwrap();
+        let mut other = Shard::open(dir.path(), "shard-1-of-1", &header("b")).unwrap();
+        assert_eq!((names(dir.path(), "a").len(), names(dir.path(), "b").len()), (1, 0));
+        other.append(&"no result").unwrap();
+        let error = Results::read_all(dir.path()).err().unwrap().line();
+        assert!(error.contains("holds no results of mutants"), "{error}");
+    }
+}

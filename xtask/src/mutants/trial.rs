@@ -1,6 +1,6 @@
 //! Building the copy and running the mapped tests on it, with a fault in it or none.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -53,6 +53,8 @@ pub(super) struct Bench<'a> {
     pub(super) tests: &'a [TestId],
     /// How long one test may run.
     pub(super) timeout: Duration,
+    /// How long each test took without a mutant. The slow ones start first, so that none is waited for at the end.
+    pub(super) durations: BTreeMap<TestId, Duration>,
 }
 
 impl Bench<'_> {
@@ -98,7 +100,9 @@ impl Bench<'_> {
             timeout: self.timeout,
             patience: Some(PATIENCE),
         };
-        let listed = self.tests.iter().filter_map(|test| {
+        let mut tests: Vec<&TestId> = self.tests.iter().collect();
+        tests.sort_by_key(|test| std::cmp::Reverse(self.durations.get(test)));
+        let listed = tests.into_iter().filter_map(|test| {
             let binary = binaries.iter().find(|binary| binary.id == test.binary)?;
             Some(run::Listed::new(binary, &test.test))
         });
@@ -161,4 +165,34 @@ pub(super) fn judge(tests: &[TestId], results: &[TestResult]) -> (MutantOutcome,
         (false, false) => MutantOutcome::Timeout,
     };
     (outcome, killed_by)
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_that_fails_dies_or_times_out_kills_and_one_that_is_skipped_does_not() {
+        let tests: Vec<TestId> = ["a", "b", "c"].iter().map(|name| TestId::new("p", *name)).collect();
+        let failed = |reason: &str| Outcome::Failed(reason.to_owned());
+        let timed_out = || failed(&process::Ended::TimedOut(Duration::from_secs(1)).to_string());
+        for (outcomes, expected) in [
+            (vec![("a", Outcome::Passed), ("b", Outcome::NotRun("no GPU".into()))], (MutantOutcome::Survived, vec![])),
+            (vec![("c", failed("exit code 101")), ("a", timed_out())], (MutantOutcome::Killed, vec![0, 2])),
+            (vec![("a", Outcome::Passed), ("b", Outcome::Dead("x".into()))], (MutantOutcome::Killed, vec![1])),
+            (vec![("a", Outcome::Passed), ("b", timed_out())], (MutantOutcome::Timeout, vec![1])),
+        ] {
+            let results: Vec<TestResult> =
+                outcomes.into_iter().map(|(name, how)| TestResult::new("p", name, how, Duration::ZERO)).collect();
+            assert_eq!(judge(&tests, &results), expected);
+        }
+    }
 }
