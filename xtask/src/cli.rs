@@ -7,7 +7,9 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::exit::Exit;
+use crate::keygen::KeygenArgs;
 use crate::mutants::MutantsArgs;
+use crate::sign::SignArgs;
 
 /// The project's own commands: prove the requirements, look at the device, keep the house tidy.
 #[derive(Debug, Parser)]
@@ -33,6 +35,10 @@ pub(crate) enum Command {
     Tidy(TidyArgs),
     /// Compare two bundles: fields marked volatile in the schemas may differ, nothing else
     BundleDiff(BundleDiffArgs),
+    /// Make a key that signs bundles: a private file, and FILE.pub for whoever checks them
+    Keygen(KeygenArgs),
+    /// Sign a bundle: the last thing that is done to it, by a process that runs no tests
+    Sign(SignArgs),
 }
 
 /// Examples at the end of `cargo xtask proof --help`.
@@ -42,6 +48,7 @@ Examples:
   cargo xtask proof --device simulated              the same, even where there is a GPU
   cargo xtask proof --model model.safetensors       seal, verify, corrupt and release a real model, too
   cargo xtask proof --out /mnt/audit --nonce 7f3a   elsewhere, and bound to an auditor's challenge
+  cargo xtask proof --key ../signing.pem            sign the bundle when it is complete
 
 The last line of stdout is the bundle's directory. The steps and the progress go to stderr.";
 
@@ -73,6 +80,14 @@ pub(crate) struct ProofArgs {
     /// How long one test may run, in seconds; then its whole process group is killed and it has failed
     #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) timeout: u64,
+    /// Sign the bundle when it is complete, with this Ed25519 key, in a process that runs no tests
+    ///
+    /// The tests get neither the key nor its path in their environment; see `cargo xtask sign --help`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// With --key: also write an OpenSSF model-signing signature beside the bundle, with this P-256 key
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) model_signing_key: Option<PathBuf>,
     /// Print the summary as JSON instead of text
     #[arg(long)]
     pub(crate) json: bool,

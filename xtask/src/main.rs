@@ -10,12 +10,15 @@ mod env;
 mod error;
 mod explain;
 mod gpu;
+mod key_file;
+mod keygen;
 mod live;
 mod model;
 mod mutants;
 mod output;
 mod process;
 mod proof;
+mod sign;
 mod tidy;
 mod workspace;
 
@@ -52,5 +55,7 @@ fn dispatch(command: &Command) -> Result<Exit, XtaskError> {
         Command::Explain(args) => explain::run(args),
         Command::Tidy(_) => tidy::run(&workspace::find_root()?),
         Command::BundleDiff(args) => diff::run(args),
+        Command::Keygen(args) => keygen::run(args),
+        Command::Sign(args) => sign::run(args),
     }
 }

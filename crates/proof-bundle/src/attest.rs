@@ -15,7 +15,7 @@ mod statement;
 
 pub use dsse::{Envelope, PAYLOAD_TYPE, pae};
 pub use key::{PublicKey, SigningKey};
-pub use model_signing::ModelSigningKey;
+pub use model_signing::{ModelSigningKey, signature_path};
 pub use sign::sign;
 pub use statement::{RESIDENCY_PREDICATE, TEST_RESULT_PREDICATE, statements};
 

@@ -14,11 +14,12 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::Error;
+use crate::attest;
 use crate::coverage::Coverage;
 use crate::coverage::inputs::read_json;
 use crate::hash::sha256_file;
 use crate::junit;
-use crate::report::{RENDERER_VERSION, render_all};
+use crate::report::{RENDERER_VERSION, render_all, verify_md};
 use crate::schema::Schema;
 use crate::sums;
 
@@ -76,7 +77,7 @@ pub fn bundle_diff(left: impl AsRef<Path>, right: impl AsRef<Path>) -> Result<Ve
 }
 
 fn is_report(file: &str) -> bool {
-    ["test_report.md", "spec_coverage.md", "compliance_matrix.md"].contains(&file)
+    ["test_report.md", "spec_coverage.md", "compliance_matrix.md", verify_md::FILE].contains(&file)
 }
 
 /// Compares each file with the digest that its own bundle lists: two bundles that are broken alike are not the same.
@@ -116,6 +117,8 @@ fn check_reports(found: &mut Found, directory: &Path, side: &str) -> Result<(), 
     Ok(())
 }
 
+/// The names of a bundle's files. Its attestations are left out: they are about the hashes of one run, and whoever verifies
+/// the bundle judges them.
 fn files(directory: &Path) -> Result<BTreeSet<String>, Error> {
     fs::read_dir(directory)
         .map_err(Error::io("list", directory))?
@@ -123,6 +126,7 @@ fn files(directory: &Path) -> Result<BTreeSet<String>, Error> {
             let entry = entry.map_err(Error::io("list", directory))?;
             Ok(entry.file_name().to_string_lossy().into_owned())
         })
+        .filter(|name| !matches!(name, Ok(name) if name == attest::DIRECTORY))
         .collect()
 }
 

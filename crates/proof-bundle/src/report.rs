@@ -7,6 +7,7 @@ mod compliance;
 mod markdown;
 mod spec_coverage;
 mod test_report;
+pub(crate) mod verify_md;
 
 use std::path::Path;
 
@@ -36,7 +37,7 @@ struct Source {
     performance: Vec<Record>,
 }
 
-/// Renders `test_report.md`, `spec_coverage.md` and `compliance_matrix.md` of the bundle at `directory`: names and texts.
+/// Renders `test_report.md`, `spec_coverage.md`, `compliance_matrix.md` and `VERIFY.md` of the bundle at `directory`: names and texts.
 ///
 /// # Errors
 ///
@@ -57,6 +58,7 @@ pub fn render_all(directory: impl AsRef<Path>) -> Result<Vec<(String, String)>, 
         ("test_report.md", test_report::render(&source)),
         ("spec_coverage.md", spec_coverage::render(&source)),
         ("compliance_matrix.md", compliance::render(&source)),
+        (verify_md::FILE, verify_md::render(&source)),
     ]
     .into_iter()
     .map(|(name, text)| (name.to_owned(), text))

@@ -19,7 +19,9 @@ use proof_bundle::attest::{
     DIRECTORY, Envelope, ModelSigningKey, PAYLOAD_TYPE, PublicKey, RESIDENCY, SigningKey, TEST_RESULT, pae, sign,
     statements,
 };
+use proof_bundle::diff::bundle_diff;
 use proof_bundle::junit::Outcome;
+use proof_bundle::report::render_all;
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
@@ -246,6 +248,17 @@ fn a_bundle_is_signed_once() {
     let error = sign(&bundle, &SigningKey::generate().unwrap().0).unwrap_err().to_string();
     assert!(error.contains("already"), "{error}");
     assert_eq!(tree(&bundle), before);
+}
+
+#[test]
+fn signing_changes_nothing_that_is_compared_or_rendered() {
+    let fixture = Fixture::healthy();
+    let (unsigned, _) = fixture.run();
+    let bundle = signed(&fixture);
+    assert_eq!(bundle_diff(&unsigned, &bundle).unwrap(), []);
+    for (name, text) in render_all(&bundle).unwrap() {
+        assert_eq!(fs::read_to_string(bundle.join(&name)).unwrap(), text, "{name}");
+    }
 }
 
 #[test]

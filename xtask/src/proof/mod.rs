@@ -30,6 +30,7 @@ use crate::live::{self, Live};
 use crate::model::Model;
 use crate::output;
 use crate::process;
+use crate::sign::Keys;
 use crate::workspace::{self, Workspace};
 use build::TestBinary;
 use map::Map;
@@ -52,6 +53,8 @@ pub(crate) fn run(args: &ProofArgs) -> Result<Exit, XtaskError> {
     };
 
     // Everything that can be refused is refused before anything takes time.
+    let keys = args.key.as_deref().map(|key| Keys { key, model_signing_key: args.model_signing_key.as_deref() });
+    keys.as_ref().map_or(Ok(()), Keys::check)?;
     let found = device::find();
     let device = device::choose(args.device, &found)?;
     step(&format!("device: {} ({})", device.class, device.reason));
@@ -89,7 +92,7 @@ pub(crate) fn run(args: &ProofArgs) -> Result<Exit, XtaskError> {
     check_unchanged(&commit, &Commit::read(&root)?)?;
     // Only now, so that no test could find it.
     let bundle = StagedBundle::new(&out, bundle_type, &commit.sha)?;
-    let plan = Plan { args, root: &root, commit, device: &device, found: &found, specifications, map: &map };
+    let plan = Plan { args, root: &root, commit, device: &device, found: &found, specifications, map: &map, keys };
     plan.finish(bundle, suite, &live, started)
 }
 
@@ -178,6 +181,7 @@ struct Plan<'a> {
     found: &'a Found,
     specifications: Specifications,
     map: &'a Map,
+    keys: Option<Keys<'a>>,
 }
 
 impl Plan<'_> {
@@ -200,8 +204,13 @@ impl Plan<'_> {
         let coverage = proof_bundle::run::assemble(&bundle, run)?;
         process::check_interrupted()?;
         let directory = bundle.publish()?;
+        let signed = self.keys.as_ref().map_or(Ok(String::new()), |keys| {
+            step("signing the bundle");
+            keys.sign(&directory)
+        });
         let summary = Summary::new(&coverage, self.device, &provenance.commit.sha, dirty, live, &directory);
         output::print(&if self.args.json { format!("{:#}\n", summary.to_json()) } else { format!("{summary}\n") })?;
+        signed?.lines().for_each(note);
         Ok(summary.exit())
     }
 

@@ -57,8 +57,7 @@ impl ModelSigningKey {
     /// there is such a file already, or the disk refuses.
     pub fn sign_directory(&self, directory: &Path) -> Result<PathBuf, Error> {
         let directory = fs::canonicalize(directory).map_err(Error::io("open", directory))?;
-        let name = directory.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let target = directory.with_file_name(format!("{name}.sigstore.json"));
+        let (name, target) = (name(&directory), signature_path(&directory)?);
         let mut text = self.bundle(&name, &files(&directory)?)?;
         text.push('\n');
         let written = Disk.create(&target, text.as_bytes()).and_then(|()| Disk.sync(&target));
@@ -127,6 +126,21 @@ impl fmt::Debug for ModelSigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ModelSigningKey(secret)")
     }
+}
+
+/// Where [`ModelSigningKey::sign_directory`] writes: `<directory>.sigstore.json` beside it.
+///
+/// # Errors
+///
+/// [`Error::Io`] when there is no such directory.
+pub fn signature_path(directory: &Path) -> Result<PathBuf, Error> {
+    let directory = fs::canonicalize(directory).map_err(Error::io("open", directory))?;
+    Ok(directory.with_file_name(format!("{}.sigstore.json", name(&directory))))
+}
+
+/// The name of a canonical path.
+fn name(directory: &Path) -> String {
+    directory.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// Every file below `directory`, by the components of its path.
