@@ -6,6 +6,8 @@ use std::str::FromStr;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::code_coverage::CodeCoverageArgs;
+use crate::coverage::CoverageArgs;
 use crate::exit::Exit;
 use crate::keygen::KeygenArgs;
 use crate::mutants::MutantsArgs;
@@ -29,6 +31,10 @@ pub(crate) enum Command {
     Mutants(MutantsArgs),
     /// Say which GPU was found, and why or why not
     Gpu(GpuArgs),
+    /// Judge the specifications as they are now by the latest bundle: a status for each requirement
+    Coverage(CoverageArgs),
+    /// Count the lines of the library crates that the tests run, with the coverage tool that is installed
+    CodeCoverage(CodeCoverageArgs),
     /// Show a requirement: its text, its tests, the latest evidence, and the command that reruns it
     Explain(ExplainArgs),
     /// Check the rules of the house: dependency edges, lints, headers, docs, sizes
@@ -88,6 +94,9 @@ pub(crate) struct ProofArgs {
     /// With --key: also write an OpenSSF model-signing signature beside the bundle, with this P-256 key
     #[arg(long, value_name = "FILE", requires = "key")]
     pub(crate) model_signing_key: Option<PathBuf>,
+    /// Count the lines that the tests run, too, and keep the figures in the bundle; builds and runs them once more
+    #[arg(long)]
+    pub(crate) code_coverage: bool,
     /// Print the summary as JSON instead of text
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,7 +1,7 @@
 //! `cargo xtask explain`: one requirement, its tests, what the latest bundle says of it, and how to rerun it.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use proof_bundle::coverage::Coverage;
 use proof_bundle::provenance::Commit;
@@ -12,10 +12,10 @@ use serde::de::DeserializeOwned;
 use crate::cli::ExplainArgs;
 use crate::error::XtaskError;
 use crate::exit::Exit;
-use crate::output;
 use crate::proof::map::Map;
-use crate::proof::{BUNDLES, quoted};
+use crate::proof::quoted;
 use crate::workspace::{self, Workspace};
+use crate::{bundles, output};
 
 /// The most ids that are suggested for one that does not exist.
 const MOST_SUGGESTIONS: usize = 5;
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<Exit, XtaskError> {
     let workspace = Workspace::load(&root)?;
     let map = Map::read(&root, &workspace)?;
     let tests: Vec<&MappedTest> = map.tests.iter().filter(|test| test.requirements.contains(&args.id)).collect();
-    let bundles = args.bundles.clone().unwrap_or_else(|| root.join(BUNDLES));
+    let bundles = args.bundles.clone().unwrap_or_else(|| root.join(bundles::DEFAULT));
     output::print(&text(requirement, &tests, &latest(&bundles, requirement), &commands(&tests, &workspace)))?;
     Ok(Exit::Proven)
 }
@@ -64,19 +64,11 @@ fn text(requirement: &Requirement, tests: &[&MappedTest], evidence: &[String], c
     out
 }
 
-/// What the latest bundle says of a requirement, and of which text and commit. Bundles are named by their time, whatever
-/// folder they are filed under.
+/// What the latest bundle says of a requirement, and of which text and commit.
 fn latest(bundles: &Path, requirement: &Requirement) -> Vec<String> {
-    let directories = |path: &Path| -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
-    };
-    let mut runs: Vec<PathBuf> = directories(bundles).iter().flat_map(|folder| directories(folder)).collect();
-    runs.retain(|run| run.join("coverage.json").is_file() && run.join("SHA256SUMS").is_file());
-    runs.sort_by(|a, b| a.file_name().cmp(&b.file_name()));
-    let Some(run) = runs.last() else { return Vec::new() };
+    let Some(run) = bundles::latest(bundles) else { return Vec::new() };
     let mut lines = vec![run.display().to_string()];
-    match evidence(run, requirement) {
+    match evidence(&run, requirement) {
         Ok(evidence) => lines.extend(evidence),
         Err(file) => lines.push(format!("{file} cannot be read: run `cargo xtask proof` again")),
     }
@@ -209,6 +201,8 @@ fn distance(a: &str, b: &str) -> usize {
     reason = "a test fails by panicking"
 )]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
     use crate::workspace::{Package, Target};
 
@@ -265,7 +259,7 @@ mod tests {
         ];
         let tests: Vec<&MappedTest> = tests.iter().collect();
         assert_eq!(
-            commands(&tests, &Workspace { packages: vec![package] }),
+            commands(&tests, &Workspace { packages: vec![package], target_directory: PathBuf::new() }),
             [
                 "cargo test -p seal --lib -- --exact tests::a",
                 "cargo test -p seal --bin tool -- --exact t",

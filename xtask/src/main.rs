@@ -1,9 +1,12 @@
-//! The project's own commands: `cargo xtask proof`, `gpu`, `explain`, `tidy`, `bundle-diff`.
+//! The project's own commands: `cargo xtask proof`, `coverage`, `code-coverage`, `gpu`, `explain`, `tidy`, `bundle-diff`.
 #![forbid(unsafe_code)]
 // They panic when nobody reads on: see `output`.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+mod bundles;
 mod cli;
+mod code_coverage;
+mod coverage;
 mod device;
 mod diff;
 mod env;
@@ -51,6 +54,8 @@ fn dispatch(command: &Command) -> Result<Exit, XtaskError> {
     match command {
         Command::Proof(args) => proof::run(args),
         Command::Mutants(args) => mutants::run(args),
+        Command::Coverage(args) => coverage::run(args),
+        Command::CodeCoverage(args) => code_coverage::run(args),
         Command::Gpu(args) => gpu::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Tidy(_) => tidy::run(&workspace::find_root()?),

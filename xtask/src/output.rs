@@ -4,6 +4,8 @@
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
+use serde::Serialize;
+
 use crate::error::XtaskError;
 
 /// Writes `text` to stdout. A reader who has seen enough, as in `| head`, is no error.
@@ -12,6 +14,15 @@ use crate::error::XtaskError;
 /// [`XtaskError::Write`] when stdout is a file that cannot take it.
 pub(crate) fn print(text: &str) -> Result<(), XtaskError> {
     print_to(&mut io::stdout().lock(), text)
+}
+
+/// A value as JSON, its members in the order of their declaration, with a newline at the end.
+///
+/// # Errors
+/// [`XtaskError::Input`] when it has no JSON form.
+pub(crate) fn json(value: &impl Serialize) -> Result<String, XtaskError> {
+    let text = serde_json::to_string_pretty(value);
+    text.map(|text| text + "\n").map_err(|error| XtaskError::Input(format!("a result has no JSON form: {error}")))
 }
 
 fn print_to(out: &mut impl Write, text: &str) -> Result<(), XtaskError> {

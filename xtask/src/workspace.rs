@@ -12,6 +12,8 @@ use crate::error::XtaskError;
 pub(crate) struct Workspace {
     /// The members of the workspace, and no other packages.
     pub(crate) packages: Vec<Package>,
+    /// Where cargo builds.
+    pub(crate) target_directory: PathBuf,
 }
 
 /// One member of the workspace.

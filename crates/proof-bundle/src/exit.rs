@@ -8,13 +8,13 @@ use std::process::ExitCode;
 pub enum Exit {
     /// All that this host can prove is proven; for other commands: done.
     Proven = 0,
-    /// `tidy` found something, `bundle-diff` found a difference, or a file could not be written.
+    /// `tidy` found something, `bundle-diff` or `coverage --check` found a difference, or a file could not be written.
     Found = 1,
     /// The command line is wrong. clap uses the same number.
     Usage = 2,
     /// A requirement failed, or a test that maps to none.
     Failed = 10,
-    /// A mapped test did not run.
+    /// A mapped test did not run, or a requirement has none, or says something else now than when they ran.
     NotRun = 11,
     /// An input is missing, empty or dead.
     BadInput = 12,
@@ -36,7 +36,7 @@ impl Exit {
     /// Every code with its meaning, in the words of `--help` and of README.md.
     pub const TABLE: [(Exit, &'static str); 12] = [
         (Exit::Proven, "all that this host can prove is proven"),
-        (Exit::Found, "tidy or bundle-diff found something, or a file could not be written"),
+        (Exit::Found, "tidy, bundle-diff or coverage --check found something, or a file could not be written"),
         (Exit::Usage, "usage: the command line is wrong"),
         (Exit::Failed, "a requirement or a test failed"),
         (Exit::NotRun, "a mapped test did not run"),

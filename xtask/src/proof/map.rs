@@ -247,7 +247,7 @@ mod tests {
             manifest_path: dir.path().join("Cargo.toml"),
             targets: targets.collect(),
         };
-        Map::read(dir.path(), &Workspace { packages: vec![package] })
+        Map::read(dir.path(), &Workspace { packages: vec![package], target_directory: PathBuf::new() })
     }
 
     /// The map of a sound package.

@@ -9,19 +9,22 @@ pub(crate) mod progress;
 pub(crate) mod run;
 mod source;
 pub(crate) use source::{now, quoted};
-mod summary;
+pub(crate) mod summary;
 mod verdict;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use proof_bundle::code_coverage::CodeCoverage;
 use proof_bundle::junit::TestResult;
 use proof_bundle::provenance::{Commit, Metadata, Provenance};
 use proof_bundle::requirement::{Specifications, parse_specs};
 use proof_bundle::{StagedBundle, TestType};
 
+use crate::bundles;
 use crate::cli::{BundleType, ProofArgs};
+use crate::code_coverage::{Measure, Tool};
 use crate::device::{self, Chosen, Found};
 use crate::env;
 use crate::error::XtaskError;
@@ -36,9 +39,6 @@ use build::TestBinary;
 use map::Map;
 use progress::{note, step};
 use summary::Summary;
-
-/// Where bundles go unless the user says otherwise, below the workspace's root.
-pub(crate) const BUNDLES: &str = "proof_bundles";
 
 /// Where the proof's children put their temporary files, below its own.
 const TEMPORARY: &str = "tmp";
@@ -61,6 +61,7 @@ pub(crate) fn run(args: &ProofArgs) -> Result<Exit, XtaskError> {
     found.looked_at.iter().for_each(|line| note(line));
     let models = args.models.iter().map(|path| Model::open(path)).collect::<Result<Vec<_>, _>>()?;
     device.check_room(&models)?;
+    let tool = args.code_coverage.then(|| Tool::find(&root)).transpose()?;
     let commit = Commit::read(&root)?;
     if commit.dirty {
         note("the working tree differs from its commit: the bundle says so");
@@ -70,12 +71,16 @@ pub(crate) fn run(args: &ProofArgs) -> Result<Exit, XtaskError> {
     let map = Map::read(&root, &workspace)?;
     let out = match &args.out {
         Some(out) => std::path::absolute(out).map_err(XtaskError::write(out))?,
-        None => root.join(BUNDLES),
+        None => root.join(bundles::DEFAULT),
     };
     let bundle_type = test_type(args.bundle_type);
     check_writable(&out.join(bundle_type.as_str()))?;
 
     let scratch = tempfile::tempdir().map_err(XtaskError::write(&std::env::temp_dir()))?;
+    // First, since a tool that fails must not cost the run.
+    let what =
+        Measure { root: &root, workspace: &workspace, commit: &commit, scratch: scratch.path(), seed: args.seed };
+    let code_coverage = tool.map(|tool| tool.measure(&what)).transpose()?;
     let suite = Suite::run(args, &root, &workspace, scratch.path())?;
     step("running the live operations");
     // A panic there comes back as an error of one line; a backtrace above it would bury it.
@@ -92,7 +97,17 @@ pub(crate) fn run(args: &ProofArgs) -> Result<Exit, XtaskError> {
     check_unchanged(&commit, &Commit::read(&root)?)?;
     // Only now, so that no test could find it.
     let bundle = StagedBundle::new(&out, bundle_type, &commit.sha)?;
-    let plan = Plan { args, root: &root, commit, device: &device, found: &found, specifications, map: &map, keys };
+    let plan = Plan {
+        args,
+        root: &root,
+        commit,
+        device: &device,
+        found: &found,
+        specifications,
+        map: &map,
+        keys,
+        code_coverage,
+    };
     plan.finish(bundle, suite, &live, started)
 }
 
@@ -182,6 +197,7 @@ struct Plan<'a> {
     specifications: Specifications,
     map: &'a Map,
     keys: Option<Keys<'a>>,
+    code_coverage: Option<CodeCoverage>,
 }
 
 impl Plan<'_> {
@@ -197,7 +213,7 @@ impl Plan<'_> {
             results: suite.results,
             spool: &suite.spool,
             seeds: &[self.args.seed],
-            code_coverage: None,
+            code_coverage: self.code_coverage.as_ref(),
             metadata: &metadata,
             provenance: &provenance,
         };

@@ -58,6 +58,9 @@ pub(super) fn command(args: &ProofArgs) -> String {
     let bundle_type = super::test_type(*bundle_type).as_str();
     let mut command =
         format!("cargo xtask proof --device {device} --seed {seed} --timeout {timeout} --type {bundle_type}");
+    if args.code_coverage {
+        command.push_str(" --code-coverage");
+    }
     if let Some(nonce) = &args.nonce {
         command.push_str(&format!(" --nonce={}", quoted(nonce)));
     }
@@ -94,12 +97,21 @@ mod tests {
 
     #[test]
     fn the_recorded_command_asks_for_the_same() {
-        let words = ["xtask", "proof", "--device=cuda:1", "--seed=7", "--timeout=9", "--type=bdd", "--nonce=a b"];
+        let words = [
+            "xtask",
+            "proof",
+            "--device=cuda:1",
+            "--seed=7",
+            "--timeout=9",
+            "--type=bdd",
+            "--nonce=a b",
+            "--code-coverage",
+        ];
         let cli = Cli::parse_from(words.into_iter().chain(["--model=/somewhere/m x.gguf", "--out=/elsewhere"]));
         let Subcommand::Proof(args) = cli.command else { panic!("another subcommand") };
         assert_eq!(
             command(&args),
-            "cargo xtask proof --device cuda:1 --seed 7 --timeout 9 --type bdd --nonce='a b' --model='m x.gguf'"
+            "cargo xtask proof --device cuda:1 --seed 7 --timeout 9 --type bdd --code-coverage --nonce='a b' --model='m x.gguf'"
         );
     }
 

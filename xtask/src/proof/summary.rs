@@ -62,6 +62,16 @@ struct NotPassed {
     reason: String,
 }
 
+/// What a verdict means for the caller, and in words.
+pub(crate) fn outcome(verdict: Verdict) -> (Exit, &'static str) {
+    match verdict {
+        Verdict::Proven => (Exit::Proven, "all that this host can prove is proven"),
+        Verdict::Failed => (Exit::Failed, "a requirement or a test failed"),
+        Verdict::NotRun => (Exit::NotRun, "a requirement has tests that did not run, or none, or none that observes"),
+        Verdict::Input => (Exit::BadInput, "an input is missing, empty or dead"),
+    }
+}
+
 impl Summary {
     pub(super) fn new(
         coverage: &Coverage,
@@ -71,14 +81,7 @@ impl Summary {
         live: &Live,
         bundle: &Path,
     ) -> Self {
-        let (exit, result) = match coverage.verdict() {
-            Verdict::Proven => (Exit::Proven, "all that this host can prove is proven"),
-            Verdict::Failed => (Exit::Failed, "a requirement or a test failed"),
-            Verdict::NotRun => {
-                (Exit::NotRun, "a requirement has tests that did not run, or none, or none that observes")
-            }
-            Verdict::Input => (Exit::BadInput, "an input is missing, empty or dead"),
-        };
+        let (exit, result) = outcome(coverage.verdict());
         let sum = |count: fn(&proof_bundle::coverage::FeatureCoverage) -> usize| {
             coverage.features.iter().map(count).fold(0_usize, usize::saturating_add)
         };

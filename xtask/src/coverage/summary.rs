@@ -1,0 +1,212 @@
+//! What `coverage` shows: a row for each specification, then everything that is not proven, by name.
+
+use std::fmt::{self, Write};
+use std::path::PathBuf;
+
+use proof_bundle::code_coverage::{CodeCoverage, ModuleCoverage};
+use proof_bundle::coverage::{Coverage, DocumentCount, Problem, RequirementCoverage, Status, StatusCount};
+use proof_bundle::provenance::Commit;
+use serde::Serialize;
+
+use crate::exit::Exit;
+use crate::proof::summary::outcome;
+
+/// The summary; its JSON form is what `--json` prints.
+#[derive(Debug, Serialize)]
+pub(super) struct Summary {
+    pub(super) result: String,
+    pub(super) exit_code: u8,
+    /// Whose specifications and tests these are.
+    specifications: Commit,
+    /// The run that the statuses come from.
+    bundle: Option<Bundle>,
+    devices: Vec<String>,
+    requirements: StatusCount,
+    by_document: Vec<DocumentCount>,
+    not_proven: Vec<NotProven>,
+    problems: Vec<Problem>,
+    code_coverage: Option<CodeCoverage>,
+    /// How the committed snapshot differs; none when that was not asked for.
+    pub(super) snapshot: Option<Vec<String>>,
+    pub(super) written: Vec<PathBuf>,
+    /// Where a bundle was looked for.
+    #[serde(skip)]
+    looked_in: PathBuf,
+    #[serde(skip)]
+    pub(super) exit: Exit,
+}
+
+/// A bundle and where it comes from.
+#[derive(Debug, Serialize)]
+pub(super) struct Bundle {
+    pub(super) directory: PathBuf,
+    pub(super) run_id: String,
+    pub(super) commit: Commit,
+    /// Whether it is of the commit that is checked out.
+    pub(super) is_current: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct NotProven {
+    id: String,
+    status: Status,
+    reasons: Vec<String>,
+}
+
+impl Summary {
+    pub(super) fn new(
+        coverage: &Coverage,
+        specifications: Commit,
+        bundle: Option<Bundle>,
+        looked_in: PathBuf,
+        code_coverage: Option<CodeCoverage>,
+    ) -> Self {
+        let (exit, result) = outcome(coverage.verdict());
+        let not_proven = coverage.requirements.iter().filter(|one| one.status != Status::Proven);
+        Self {
+            result: match coverage.summary.requirements.stale {
+                0 => result.to_owned(),
+                stale => format!("{result}; {stale} requirements were reworded since the run"),
+            },
+            exit_code: exit.code(),
+            specifications,
+            bundle,
+            devices: coverage.summary.devices.clone(),
+            requirements: coverage.summary.requirements.clone(),
+            by_document: coverage.summary.by_document.clone(),
+            not_proven: not_proven.map(NotProven::of).collect(),
+            problems: coverage.problems.clone(),
+            code_coverage,
+            snapshot: None,
+            written: Vec::new(),
+            looked_in,
+            exit,
+        }
+    }
+
+    /// Says that the snapshot differs, whatever else there is to say.
+    pub(super) fn differs(&mut self) {
+        self.exit = Exit::Found;
+        self.exit_code = self.exit.code();
+        self.result = "coverage differs from its snapshot".to_owned();
+    }
+
+    fn evidence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(Bundle { directory, run_id, commit, is_current }) = &self.bundle else {
+            return writeln!(f, "evidence        none below {}: run `cargo xtask proof`", self.looked_in.display());
+        };
+        let other = if *is_current { "" } else { ": NOT the commit that is checked out" };
+        writeln!(f, "evidence        {run_id} of commit {}{other}", of(commit))?;
+        writeln!(f, "bundle          {}", directory.display())?;
+        writeln!(f, "devices         {}", if self.devices.is_empty() { "none".into() } else { self.devices.join(", ") })
+    }
+
+    fn open(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for status in Status::ALL.into_iter().skip(1) {
+            let ones: Vec<&NotProven> = self.not_proven.iter().filter(|one| one.status == status).collect();
+            if ones.is_empty() {
+                continue;
+            }
+            let ids: Vec<&str> = ones.iter().map(|one| one.id.as_str()).collect();
+            writeln!(f, "{:<15} {}", status.as_str(), ids.join(", "))?;
+            // Without a bundle there is one reason for all; and what needs a GPU is no fault.
+            if self.bundle.is_some() && status != Status::NeedsGpu {
+                for one in ones {
+                    one.reasons.iter().try_for_each(|reason| writeln!(f, "  {}: {reason}", one.id))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl NotProven {
+    fn of(requirement: &RequirementCoverage) -> Self {
+        Self { id: requirement.id.clone(), status: requirement.status, reasons: requirement.reasons.clone() }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "specifications  commit {}", of(&self.specifications))?;
+        self.evidence(f)?;
+        f.write_char('\n')?;
+        let row = |name: &str, count: &StatusCount| {
+            let share = |part: usize| share(part, count.total);
+            [
+                name.to_owned(),
+                share(count.mapped),
+                share(count.run),
+                share(count.proven),
+                count.needs_gpu.to_string(),
+                count.vacuous.to_string(),
+                count.stale.to_string(),
+                count.failed.to_string(),
+                count.total.saturating_sub(count.run).to_string(),
+            ]
+        };
+        let head = [
+            "specification",
+            "mapped",
+            "all tests run",
+            "proven",
+            "needs a GPU",
+            "vacuous",
+            "stale",
+            "failed",
+            "absent",
+        ];
+        let mut rows = vec![head.map(str::to_owned)];
+        rows.extend(self.by_document.iter().map(|one| row(&one.document, &one.count)));
+        rows.push(row("TOTAL", &self.requirements));
+        f.write_str(&columns(&rows))?;
+        f.write_char('\n')?;
+        self.open(f)?;
+        for problem in &self.problems {
+            writeln!(f, "problem         {}", problem.message)?;
+        }
+        match self.code_coverage.as_ref().map(CodeCoverage::total) {
+            Some(ModuleCoverage { lines, tested, .. }) => {
+                writeln!(f, "code coverage   {} of the lines of the library crates", share(tested, lines))?;
+            }
+            None => writeln!(f, "code coverage   absent: `cargo xtask proof --code-coverage` measures it")?,
+        }
+        if let Some(lines) = &self.snapshot {
+            writeln!(f, "snapshot        {}", if lines.is_empty() { "as committed" } else { "differs" })?;
+            lines.iter().try_for_each(|line| writeln!(f, "  {line}"))?;
+        }
+        for path in &self.written {
+            writeln!(f, "written         {}", path.display())?;
+        }
+        write!(f, "result          {} (exit code {})", self.result, self.exit_code)
+    }
+}
+
+fn of(commit: &Commit) -> String {
+    format!("{}{}", commit.sha, if commit.dirty { ", and the working tree differs from it" } else { "" })
+}
+
+/// A share with its denominator; rounded down, so that 100 % means all.
+pub(crate) fn share(part: usize, whole: usize) -> String {
+    match part.saturating_mul(100).checked_div(whole) {
+        Some(percent) => format!("{part}/{whole} ({percent} %)"),
+        None => format!("{part}/{whole}"),
+    }
+}
+
+/// Rows under one another, each column as wide as its widest cell.
+pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let mut text = String::new();
+    for row in rows {
+        let line: String = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}  ")).collect();
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
