@@ -19,7 +19,7 @@ use crate::coverage::Coverage;
 use crate::coverage::inputs::read_json;
 use crate::hash::sha256_file;
 use crate::junit;
-use crate::report::{RENDERER_VERSION, render_all, verify_md};
+use crate::report::{RENDERER_VERSION, html, render_all, verify_md};
 use crate::schema::Schema;
 use crate::sums;
 
@@ -77,7 +77,7 @@ pub fn bundle_diff(left: impl AsRef<Path>, right: impl AsRef<Path>) -> Result<Ve
 }
 
 fn is_report(file: &str) -> bool {
-    ["test_report.md", "spec_coverage.md", "compliance_matrix.md", verify_md::FILE].contains(&file)
+    ["test_report.md", "spec_coverage.md", "compliance_matrix.md", html::FILE, verify_md::FILE].contains(&file)
 }
 
 /// Compares each file with the digest that its own bundle lists: two bundles that are broken alike are not the same.

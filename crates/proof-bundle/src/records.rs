@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::test_map::TestId;
 
 pub use collect::{Claim, LIVE, collect};
+pub(crate) use lines::{Lines, Next};
 pub use read::read;
 pub(crate) use read::read_stream;
 pub use spool_name::spool_path;

@@ -1,9 +1,11 @@
-//! The three reports, rendered from the files beside them and from nothing else.
+//! The reports, rendered from the files beside them and from nothing else.
 //!
 //! Every figure and every `file:line` comes from the JSON of the bundle; the fixed text says what is not claimed. The
 //! same files always render to the same bytes, so a reader can render them again and compare.
 
 mod compliance;
+mod excerpts;
+pub(crate) mod html;
 mod markdown;
 mod spec_coverage;
 mod test_report;
@@ -21,11 +23,12 @@ use crate::coverage::{Coverage, Inputs, StatusCount, Verdict};
 use crate::provenance::{Commit, Metadata, Provenance};
 use crate::records::{self, Class, Record};
 use crate::requirement::RequirementsFile;
+use excerpts::Excerpts;
 use markdown::escape;
 
 /// The version of the rendering; it grows with every change to what is rendered, and `coverage.json` records it. Reports
 /// of another version cannot be compared to the byte.
-pub const RENDERER_VERSION: u32 = 1;
+pub const RENDERER_VERSION: u32 = 2;
 
 /// What the reports are rendered from.
 struct Source {
@@ -35,9 +38,11 @@ struct Source {
     coverage: Coverage,
     code_coverage: Option<CodeCoverage>,
     performance: Vec<Record>,
+    excerpts: Excerpts,
 }
 
-/// Renders `test_report.md`, `spec_coverage.md`, `compliance_matrix.md` and `VERIFY.md` of the bundle at `directory`: names and texts.
+/// Renders `test_report.md`, `spec_coverage.md`, `compliance_matrix.md`, `report.html` and `VERIFY.md` of the bundle at
+/// `directory`: names and texts.
 ///
 /// # Errors
 ///
@@ -52,12 +57,14 @@ pub fn render_all(directory: impl AsRef<Path>) -> Result<Vec<(String, String)>, 
         requirements: read_json(directory, "requirements.json")?,
         code_coverage: CodeCoverage::read(directory)?,
         performance: records.into_iter().filter(|record| record.class == Class::Observed).collect(),
+        excerpts: Excerpts::read(directory, &coverage),
         coverage,
     };
     Ok([
         ("test_report.md", test_report::render(&source)),
         ("spec_coverage.md", spec_coverage::render(&source)),
         ("compliance_matrix.md", compliance::render(&source)),
+        (html::FILE, html::render(&source)),
         (verify_md::FILE, verify_md::render(&source)),
     ]
     .into_iter()
@@ -122,10 +129,10 @@ fn has_gpu(coverage: &Coverage) -> bool {
     coverage.summary.devices.iter().any(|class| class == records::GPU)
 }
 
-/// The verdict in words, with its figures.
-fn result(coverage: &Coverage) -> String {
+/// The verdict in words.
+fn verdict(coverage: &Coverage) -> &'static str {
     let count = &coverage.summary.requirements;
-    let verdict = match coverage.verdict() {
+    match coverage.verdict() {
         Verdict::Proven if count.needs_gpu > 0 => "all that this host can prove is proven",
         Verdict::Proven => "every requirement is proven",
         Verdict::Failed => "FAILED",
@@ -134,12 +141,18 @@ fn result(coverage: &Coverage) -> String {
         }
         Verdict::NotRun => "INCOMPLETE: mapped tests did not run, or requirements have none",
         Verdict::Input => "INCOMPLETE: an input is missing, empty, dead or contradicts another",
-    };
-    let StatusCount { total, proven, failed, needs_gpu, not_run, unmapped, vacuous, stale, .. } = *count;
+    }
+}
+
+/// The verdict in words, with its figures.
+fn result(coverage: &Coverage) -> String {
+    let StatusCount { total, proven, failed, needs_gpu, not_run, unmapped, vacuous, stale, .. } =
+        coverage.summary.requirements;
     let open = [not_run, unmapped, vacuous, stale].into_iter().fold(0, usize::saturating_add);
     format!(
-        "{verdict} (of {total} requirements: proven {proven}, failed {failed}, needing a GPU {needs_gpu}, not run, unmapped, \
-         vacuous or stale {open})"
+        "{} (of {total} requirements: proven {proven}, failed {failed}, needing a GPU {needs_gpu}, not run, unmapped, \
+         vacuous or stale {open})",
+        verdict(coverage),
     )
 }
 
@@ -197,5 +210,16 @@ fn first(items: &[String], limit: usize) -> String {
         0 if items.is_empty() => "none".to_owned(),
         0 => shown,
         more => format!("{shown} and {more} more"),
+    }
+}
+
+/// The first `limit` characters of a text, and how many more there are.
+fn clip(text: &str, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        None => text.to_owned(),
+        Some((end, _)) => {
+            let (shown, rest) = text.split_at(end);
+            format!("{shown}… ({} more characters)", rest.chars().count())
+        }
     }
 }

@@ -105,47 +105,76 @@ const CONTROLS: [Control; 8] = [
     },
 ];
 
+/// The frameworks, in the order of the reports.
+pub(super) const FRAMEWORKS: [&str; 3] = ["GDPR", "SOC 2", "ISO/IEC 27001:2022"];
+
+/// What every matrix says above its rows.
+pub(super) const LEVELS: &str = "Evidence supports a control; it does not certify. The level of a row falls when a \
+                                 requirement that it rests on is not proven by this run.";
+
+/// A row of the matrix with what the run earns.
+pub(super) struct Assessed {
+    pub(super) reference: &'static str,
+    pub(super) asks: &'static str,
+    pub(super) level: &'static str,
+    pub(super) scope: &'static str,
+    /// The requirements that the control rests on; `None` where no specification defines one.
+    pub(super) requirements: Vec<(&'static str, Option<Status>)>,
+    /// How many of them are proven.
+    pub(super) proven: usize,
+    /// The first record of each that is proven, as `file:line`.
+    pub(super) evidence: Vec<String>,
+}
+
+/// The rows of one framework.
+pub(super) fn assess<'a>(source: &'a Source, framework: &'a str) -> impl Iterator<Item = Assessed> + 'a {
+    CONTROLS.iter().filter(move |control| control.framework == framework).map(|control| {
+        let cited: Vec<_> = control.requirements.iter().map(|id| (*id, source.coverage.get(id))).collect();
+        let proven: Vec<_> =
+            cited.iter().filter_map(|(_, one)| *one).filter(|one| one.status == Status::Proven).collect();
+        let mut evidence: Vec<String> = proven.iter().filter_map(|one| one.evidence.first()).cloned().collect();
+        evidence.sort();
+        evidence.dedup();
+        Assessed {
+            reference: control.reference,
+            asks: control.asks,
+            level: level(control, proven.len()).as_str(),
+            scope: control.scope,
+            proven: proven.len(),
+            evidence,
+            requirements: cited.into_iter().map(|(id, one)| (id, one.map(|one| one.status))).collect(),
+        }
+    })
+}
+
 pub(super) fn render(source: &Source) -> String {
     let mut text = source.head("Compliance Matrix");
-    text.push_str(
-        "Evidence supports a control; it does not certify. The level of a row falls when a requirement that it rests on is \
-         not proven by this run.\n\n",
-    );
-    for framework in ["GDPR", "SOC 2", "ISO/IEC 27001:2022"] {
-        let rows = CONTROLS.iter().filter(|control| control.framework == framework).map(|control| row(source, control));
+    text.push_str(&format!("{LEVELS}\n\n"));
+    for framework in FRAMEWORKS {
         let heading = ["Reference", "What it asks", "Level", "Proven", "Requirements", "Scope", "Evidence"];
-        text.push_str(&format!("## {framework}\n\n{}", table(heading, rows)));
+        text.push_str(&format!("## {framework}\n\n{}", table(heading, assess(source, framework).map(|one| row(&one)))));
     }
     text.push_str(&non_claims());
     text
 }
 
-fn row(source: &Source, control: &Control) -> [String; 7] {
-    let cited: Vec<_> = control.requirements.iter().map(|id| (*id, source.coverage.get(id))).collect();
-    let is_proven = |status: Option<Status>| status == Some(Status::Proven);
-    let proven = cited.iter().filter(|(_, coverage)| is_proven(coverage.map(|one| one.status))).count();
-    let ids: Vec<String> = cited
+fn row(control: &Assessed) -> [String; 7] {
+    let ids: Vec<String> = control
+        .requirements
         .iter()
-        .map(|(id, coverage)| match coverage.map(|one| one.status) {
+        .map(|(id, status)| match status {
             Some(Status::Proven) => escape(id),
             Some(status) => format!("{} ({})", escape(id), status.as_str()),
             None => format!("{} (not defined)", escape(id)),
         })
         .collect();
-    let mut evidence: Vec<String> = cited
-        .iter()
-        .filter_map(|(_, coverage)| *coverage)
-        .filter(|one| one.status == Status::Proven)
-        .filter_map(|one| one.evidence.first())
-        .map(|location| code(location))
-        .collect();
-    evidence.sort();
-    evidence.dedup();
+    let evidence: Vec<String> = control.evidence.iter().map(|location| code(location)).collect();
+    let none = ids.is_empty();
     [
         control.reference.to_owned(),
         control.asks.to_owned(),
-        level(control, proven).as_str().to_owned(),
-        if cited.is_empty() { "none cited".to_owned() } else { share(proven, cited.len()) },
+        control.level.to_owned(),
+        if none { "none cited".to_owned() } else { share(control.proven, ids.len()) },
         first(&ids, ids.len()),
         control.scope.to_owned(),
         first(&evidence, SHOWN),

@@ -132,7 +132,7 @@ fn tests(source: &Source) -> String {
     text
 }
 
-fn outcome(outcome: TestOutcome) -> &'static str {
+pub(super) fn outcome(outcome: TestOutcome) -> &'static str {
     match outcome {
         TestOutcome::Passed => "passed",
         TestOutcome::Failed => "failed",

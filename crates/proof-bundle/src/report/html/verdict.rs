@@ -1,0 +1,203 @@
+//! What the run comes to, with the figures that it is made of, and what it ran on.
+
+use super::markup::{Html, class, link, plain, tag};
+use super::parts::{badge, code, facts, file_link, list, mark, statuses};
+use super::style::class_of;
+use crate::coverage::{Status, Verdict};
+use crate::records::GPU;
+use crate::report::markdown::share;
+use crate::report::{Source, clip, verdict};
+
+/// How many problems are listed; `coverage.json` has them all.
+const PROBLEMS: usize = 100;
+
+/// The head of the page.
+pub(super) fn render(source: &Source) -> Html {
+    let Source { metadata, provenance, coverage, .. } = source;
+    let count = &coverage.summary.requirements;
+    let sign = match coverage.verdict() {
+        Verdict::Proven if count.needs_gpu > 0 => "needs-gpu",
+        Verdict::Proven => "proven",
+        Verdict::Failed => "failed",
+        Verdict::NotRun | Verdict::Input => "not-run",
+    };
+    let mut html = class(
+        "p",
+        "above",
+        ["Proof bundle of ".into(), plain("b", &metadata.crate_name), " ".into(), { Html::from(&metadata.version) }],
+    );
+    html.push(class("h1", "verdict", mark(sign, &sentence_case(verdict(coverage)))));
+    html.push(class(
+        "p",
+        "lead",
+        [
+            plain("b", format!("{} of {}", count.proven, count.total)),
+            " requirements are proven by this run".into(),
+            rest(source).into(),
+            ".".into(),
+        ],
+    ));
+    html.push(device(source));
+    html.push(bar(source));
+    let dirty = if provenance.commit.dirty {
+        class("strong", "warn", " with uncommitted changes: these results are not of that commit alone")
+    } else {
+        " without uncommitted changes".into()
+    };
+    let tests = &coverage.summary.tests;
+    let observed: usize = coverage.records.iter().map(|file| file.observed).sum();
+    let holding: usize = coverage.records.iter().map(|file| file.holding).sum();
+    html.push(facts([
+        ("Commit", [code(&provenance.commit.sha), dirty].into()),
+        ("Run", code(&coverage.run_id)),
+        ("Generated", (&metadata.timestamp).into()),
+        (
+            "Tests",
+            format!(
+                "{} of {} ran, {} of {} passed; failed {}, not run {}, without a verdict {}",
+                tests.run, tests.listed, tests.passed, tests.listed, tests.failed, tests.not_run, tests.dead
+            )
+            .into(),
+        ),
+        ("Observed records", format!("{holding} of {observed} hold").into()),
+        (
+            "Input",
+            match coverage.problems.len() {
+                0 => "nothing is missing and nothing contradicts another".into(),
+                problems => link("problems", format!("{problems} problems")),
+            },
+        ),
+    ]));
+    tag("header", &[("id", "verdict")], html)
+}
+
+fn sentence_case(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
+}
+
+/// How the requirements that are not proven stand.
+fn rest(source: &Source) -> String {
+    let parts: Vec<String> = Status::ALL
+        .into_iter()
+        .filter(|status| *status != Status::Proven)
+        .map(|status| (source.coverage.summary.requirements.of(status), status))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, status)| match status {
+            Status::NeedsGpu => {
+                format!("{count} {} a GPU and cannot be proven without one", if count == 1 { "needs" } else { "need" })
+            }
+            _ => format!("{count} {}", if count == 1 { "is " } else { "are " }.to_owned() + status.as_str()),
+        })
+        .collect();
+    if parts.is_empty() { String::new() } else { format!("; {}", parts.join(", ")) }
+}
+
+/// What the run ran on, in words.
+fn device(source: &Source) -> Html {
+    let Source { metadata, provenance, coverage, .. } = source;
+    let observed = &coverage.summary.devices;
+    let has = |class: &str| observed.iter().any(|one| one == class);
+    let gpus: Vec<String> =
+        provenance.devices.iter().filter(|one| one.class.as_str() == GPU).map(|one| one.name.clone()).collect();
+    let mut kinds = Vec::new();
+    if has("simulated") {
+        kinds.push("on the simulated device, where host memory plays the part of a GPU");
+    }
+    if has("fake-driver") {
+        kinds.push("against a stand-in for the driver, with host memory behind it");
+    }
+    let (kind, title, text) = if has(GPU) && !gpus.is_empty() {
+        let others = if kinds.is_empty() {
+            String::new()
+        } else {
+            format!(" Other operations ran {}; those say nothing of a GPU.", kinds.join(" and "))
+        };
+        ("gpu", "GPU", format!("Records come from {}.{others}", gpus.join(", ")))
+    } else if has(GPU) {
+        let text =
+            "Records say that they come from a GPU, but provenance.json names none, so none of them counts as such.";
+        ("none", "No GPU is named.", text.to_owned())
+    } else if kinds.is_empty() {
+        (
+            "none",
+            "No GPU.",
+            "No operation of this run touched a device. Nothing below is evidence from a GPU.".to_owned(),
+        )
+    } else {
+        let text = format!("Device operations ran {}. Nothing below is evidence from a GPU.", kinds.join(" and "));
+        (if has("simulated") { "simulated" } else { "fake-driver" }, "No GPU.", text)
+    };
+    class(
+        "div",
+        &format!("device d-{kind}"),
+        [
+            plain("p", [plain("strong", title), " ".into(), text.into()]),
+            class(
+                "p",
+                "fine",
+                [
+                    "Test mode ".into(),
+                    code(&metadata.test_mode),
+                    ": ".into(),
+                    clip(&metadata.device_reason, 400).into(),
+                    ". Classes of device observed: ".into(),
+                    if observed.is_empty() { "none".into() } else { code(&observed.join(", ")) },
+                    ".".into(),
+                ],
+            ),
+        ],
+    )
+}
+
+/// The statuses side by side: a bar for the eye, and their counts.
+fn bar(source: &Source) -> Html {
+    let total = source.coverage.summary.requirements.total;
+    let mut position = 0_usize;
+    let mut pieces = Html::new();
+    let percent = |part: usize| format!("{:.3}%", part as f64 / total.max(1) as f64 * 100.0);
+    for status in statuses(source) {
+        let count = source.coverage.summary.requirements.of(status);
+        if count > 0 {
+            let fill = format!("b-{}", class_of(status));
+            let (x, width) = (percent(position), percent(count));
+            pieces.push(tag(
+                "rect",
+                &[("class", &fill), ("x", &x), ("y", "0"), ("width", &width), ("height", "100%")],
+                Html::new(),
+            ));
+            position = position.saturating_add(count);
+        }
+    }
+    let counts = statuses(source).map(|status| {
+        [
+            badge(status),
+            " ".into(),
+            class("span", "share", share(source.coverage.summary.requirements.of(status), total)),
+        ]
+        .into()
+    });
+    let bar = tag("svg", &[("class", "bar"), ("aria-hidden", "true"), ("width", "100%"), ("height", "14")], pieces);
+    class("div", "counts", [bar, list(counts.collect::<Vec<_>>().into_iter(), Status::ALL.len(), "coverage.json")])
+}
+
+/// What is wrong with the input; nothing where nothing is.
+pub(super) fn problems(source: &Source) -> Html {
+    let problems = &source.coverage.problems;
+    if problems.is_empty() {
+        return Html::new();
+    }
+    let items = problems.iter().map(|problem| clip(&problem.message, 600).into());
+    tag(
+        "section",
+        &[("id", "problems"), ("class", "alarm")],
+        [
+            plain("h2", ["Problems with the input ".into(), class("span", "count", problems.len().to_string())]),
+            plain(
+                "p",
+                ["As ".into(), file_link("coverage.json"), " lists them. A run with any of them is incomplete.".into()],
+            ),
+            list(items, PROBLEMS, "coverage.json"),
+        ],
+    )
+}
