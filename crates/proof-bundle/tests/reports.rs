@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use evidence::{Record, Stream};
 use fixture::Fixture;
+use proof_bundle::attest::{RESIDENCY, statements};
 use proof_bundle::diff::bundle_diff;
 use proof_bundle::junit::Outcome;
 use proof_bundle::provenance::ModelFile;
@@ -399,6 +400,9 @@ fn every_file_of_a_bundle_conforms_to_its_schema() {
                 assert_eq!(faults(&schema, &value), Vec::<String>::new(), "{name}");
             }
         }
+        let (_, residency) = statements(&directory).unwrap().into_iter().find(|(name, _)| *name == RESIDENCY).unwrap();
+        let predicate = serde_json::from_slice::<Value>(&residency).unwrap()["predicate"].take();
+        assert_eq!(faults("residency", &predicate), Vec::<String>::new());
     }
 }
 
