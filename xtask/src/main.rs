@@ -22,6 +22,7 @@ mod output;
 mod process;
 mod proof;
 mod sign;
+mod sources;
 mod tidy;
 mod workspace;
 

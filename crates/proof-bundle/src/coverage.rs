@@ -3,6 +3,7 @@
 mod current;
 mod derive;
 pub(crate) mod inputs;
+mod mutation;
 mod requirement;
 mod summary;
 
@@ -14,6 +15,7 @@ use crate::test_map::TestId;
 pub use current::derive_current;
 pub use derive::derive;
 pub use inputs::Inputs;
+pub use mutation::{MatrixState, Mutation, Survivor};
 
 /// What is known of a requirement after a run, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -23,7 +25,7 @@ pub enum Status {
     Proven,
     /// As proven, but it needs a GPU and not every mapped test left a record from one.
     NeedsGpu,
-    /// Every mapped test passed, and one of them recorded nothing for it.
+    /// Every mapped test passed, and one of them recorded nothing for it, or none of them notices any fault.
     Vacuous,
     /// What a run shows of it was shown of another text: it was reworded since. Only [`derive_current`] finds this.
     Stale,
@@ -89,6 +91,9 @@ pub struct Coverage {
     pub tests_not_passed: Vec<TestCoverage>,
     /// The records of each `.jsonl` file.
     pub records: Vec<RecordCount>,
+    /// Which planted faults the tests noticed; null where that was not measured.
+    #[serde(default)]
+    pub mutation: Option<Mutation>,
     /// What is wrong with the input of this derivation.
     pub problems: Vec<Problem>,
 }
@@ -184,6 +189,9 @@ pub struct RequirementCoverage {
     pub absent: usize,
     /// The mapped tests, sorted.
     pub tests: Vec<TestCoverage>,
+    /// How many mutants at least one of its mapped tests noticed; null where no matrix knows its tests.
+    #[serde(default)]
+    pub kills: Option<usize>,
     /// The classes of device of its records, sorted.
     pub devices: Vec<String>,
     /// Its observed records as `file:line`.

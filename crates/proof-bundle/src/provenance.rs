@@ -111,6 +111,13 @@ pub struct Provenance {
     /// Empty in bundles older than this member.
     #[serde(default)]
     pub build_environment: BTreeMap<String, String>,
+    /// The source files of the library crates, sorted by name: the path from the workspace's root. They tell which mutants
+    /// ([`crate::mutants`]) are of this source. Empty in bundles older than this member, as is the next.
+    #[serde(default)]
+    pub sources: Vec<FileDigest>,
+    /// What each test binary was built from, apart from the library crates; by its id, sorted.
+    #[serde(default)]
+    pub test_sources: Vec<FileDigest>,
     /// The test binaries by their ids, sorted.
     pub test_binaries: Vec<FileDigest>,
     /// The kernel images, sorted; none on the simulated device.

@@ -7,6 +7,7 @@ mod compliance;
 mod excerpts;
 pub(crate) mod html;
 mod markdown;
+mod mutation;
 mod spec_coverage;
 mod test_report;
 pub(crate) mod verify_md;

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::code_coverage::{self, CodeCoverage};
 use crate::coverage::{Coverage, Inputs, derive};
 use crate::junit::{self, TestResult};
+use crate::mutants::{self, Mutants};
 use crate::provenance::{Metadata, Provenance};
 use crate::records::collect;
 use crate::requirement::{RequirementsFile, Specifications};
@@ -29,6 +30,8 @@ pub struct Run<'a> {
     pub seeds: &'a [u64],
     /// How many lines the tests ran, where that was measured.
     pub code_coverage: Option<&'a CodeCoverage>,
+    /// Which faults the mapped tests noticed, where that was measured.
+    pub mutants: Option<&'a Mutants>,
     /// For people.
     pub metadata: &'a Metadata,
     /// For checking; its `run_id` is the bundle's.
@@ -49,6 +52,9 @@ pub fn assemble(bundle: &ProofBundle, run: Run<'_>) -> Result<Coverage, Error> {
     bundle.put_json("requirements.json", &requirements)?;
     if let Some(measured) = run.code_coverage {
         bundle.put_json(code_coverage::FILE, measured)?;
+    }
+    if let Some(mutants) = run.mutants {
+        bundle.put_json(mutants::FILE, mutants)?;
     }
     for seed in run.seeds {
         bundle.seeds().record(*seed)?;

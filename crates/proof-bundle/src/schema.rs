@@ -9,6 +9,7 @@ const METADATA: &str = include_str!("../../../proof_bundles/schemas/metadata.sch
 const PROVENANCE: &str = include_str!("../../../proof_bundles/schemas/provenance.schema.json");
 const REQUIREMENTS: &str = include_str!("../../../proof_bundles/schemas/requirements.schema.json");
 const CODE_COVERAGE: &str = include_str!("../../../proof_bundles/schemas/code_coverage.schema.json");
+const MUTANTS: &str = include_str!("../../../proof_bundles/schemas/mutants.schema.json");
 const COVERAGE: &str = include_str!("../../../proof_bundles/schemas/coverage.schema.json");
 
 /// What stands for a volatile value in a comparison.
@@ -26,6 +27,7 @@ impl Schema {
             "requirements.json" => REQUIREMENTS,
             "code_coverage.json" => CODE_COVERAGE,
             "coverage.json" => COVERAGE,
+            "mutants.json" => MUTANTS,
             lines if lines.ends_with(".jsonl") => RECORD,
             _ => "true",
         };

@@ -3,6 +3,7 @@
 
 mod list;
 mod patch;
+mod reasons;
 mod results;
 mod summary;
 mod tree;
@@ -26,21 +27,17 @@ use crate::process;
 use crate::proof::map::Map;
 use crate::proof::now;
 use crate::proof::progress::{Bar, note, step};
+use crate::sources::{self, Sources};
 use crate::workspace::{self, Workspace};
 use list::Planned;
 use results::{Header, Line, Results, Shard};
+pub(crate) use summary::FILE as SUMMARY;
 use summary::Summary;
 use tree::Tree;
 use trial::{Bench, Built};
 
 /// What is about mutants and no source of any test, below the workspace's root.
 pub(crate) const DIRECTORY: &str = "mutants";
-
-/// The order in which crates are mutated; others follow by name.
-const FIRST: [&str; 4] = ["seal", "validation", "policy", "content-digest"];
-
-/// Crates that test the others and are not what a requirement is about.
-const TOOLING: [&str; 3] = ["acceptance", "evidence", "proof-bundle"];
 
 /// The memory that one process of a run may take, in bytes: some mutants never stop asking for more.
 const MOST_MEMORY: u64 = 8 << 30;
@@ -147,9 +144,9 @@ fn mutate(args: &MutantsArgs, root: &Path, out: &Path) -> Result<Summary, XtaskE
     let workspace = Workspace::load(tree.root())?;
     let mut planned = Vec::new();
     let mut packages = Vec::new();
-    for package in libraries(&workspace) {
-        let mutants = list::of_package(tree.root(), &package)?;
-        packages.push(PackageMutants { listed: mutants.len(), package });
+    for package in sources::libraries(&workspace) {
+        let mutants = list::of_package(tree.root(), &package.name)?;
+        packages.push(PackageMutants { listed: mutants.len(), package: package.name.clone() });
         planned.extend(mutants);
     }
     if let Some(unknown) = args.packages.iter().find(|name| packages.iter().all(|one| one.package != **name)) {
@@ -160,16 +157,19 @@ fn mutate(args: &MutantsArgs, root: &Path, out: &Path) -> Result<Summary, XtaskE
     let planned: Vec<Planned> =
         planned.into_iter().enumerate().filter(|(index, _)| args.shard.has(*index)).map(|(_, one)| one).collect();
 
-    let mut tests: Vec<TestId> = Map::read(tree.root(), &workspace)?
-        .tests
-        .iter()
-        .map(MappedTest::id)
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect();
-    tests.sort();
-    let header =
-        Header { sources_sha256: tree.sha256(), commit: commit.sha, dirty: commit.dirty, tool, packages, tests };
+    let map = Map::read(tree.root(), &workspace)?;
+    let sources = Sources::read(tree.root(), &workspace, &map)?;
+    let header = Header {
+        sources_sha256: tree.sha256(),
+        commit: commit.sha,
+        dirty: commit.dirty,
+        tool,
+        packages,
+        sources: sources.libraries,
+        test_sources: sources.tests,
+        // A test may be mapped twice.
+        tests: map.tests.iter().map(MappedTest::id).collect::<BTreeSet<TestId>>().into_iter().collect(),
+    };
     let known = Results::read_all(out)?.remove(&header.sources_sha256);
     let done: BTreeSet<String> = known.iter().flat_map(|known| known.lines.keys().cloned()).collect();
     let todo: Vec<&Planned> = planned.iter().filter(|mutant| !done.contains(&mutant.name)).collect();
@@ -209,17 +209,6 @@ fn lock(scratch: &Path) -> Result<File, XtaskError> {
         XtaskError::Input(format!("{} is in use: another run of this part is going on there", scratch.display()))
     })?;
     Ok(file)
-}
-
-/// The crates to mutate, in order.
-fn libraries(workspace: &Workspace) -> Vec<String> {
-    let has_library =
-        |one: &&workspace::Package| one.targets.iter().any(|target| target.kind.iter().any(|kind| kind == "lib"));
-    let names = workspace.packages.iter().filter(has_library).map(|package| package.name.clone());
-    let mut names: Vec<String> = names.filter(|name| !TOOLING.contains(&name.as_str())).collect();
-    let place = |name: &str| FIRST.iter().position(|first| *first == name).unwrap_or(FIRST.len());
-    names.sort_by(|a, b| (place(a), a).cmp(&(place(b), b)));
-    names
 }
 
 /// Runs the tests without a mutant. Each must pass, or else what they say of mutants means nothing. A test that is slow here
@@ -265,9 +254,9 @@ fn try_all(bench: &Bench<'_>, tree: &Tree, todo: &[&Planned], shard: &mut Shard)
                 name: planned.name.clone(),
                 package: planned.package.clone(),
                 file: planned.file.clone(),
-                source_sha256: tree.sources.get(&planned.file).cloned().unwrap_or_default(),
                 outcome,
                 killed_by,
+                reason: None,
             },
         };
         shard.append(&line)?;
@@ -319,13 +308,5 @@ mod tests {
         for odd in ["", "1", "0/3", "4/3", "1/0", "-1/3", "1/3/4", "a/b"] {
             assert!(odd.parse::<Part>().unwrap_err().contains("1/4"), "{odd}");
         }
-    }
-
-    #[test]
-    fn every_library_crate_is_mutated_and_no_crate_that_only_tests() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let names = libraries(&Workspace::load(root).unwrap());
-        let rest = ["allocator", "audit", "cuda-ffi", "facts", "vram-residency"];
-        assert_eq!(names, [FIRST.as_slice(), rest.as_slice()].concat());
     }
 }

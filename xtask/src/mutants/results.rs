@@ -7,6 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use proof_bundle::mutants::{Mutant, PackageMutants};
+use proof_bundle::provenance::FileDigest;
 use proof_bundle::test_map::TestId;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,10 @@ pub(super) struct Header {
     pub(super) tool: String,
     /// The crates that are mutated, each with the number of its mutants.
     pub(super) packages: Vec<PackageMutants>,
+    /// The files of these crates.
+    pub(super) sources: Vec<FileDigest>,
+    /// What each test binary is made of.
+    pub(super) test_sources: Vec<FileDigest>,
     /// The tests that run on each mutant.
     pub(super) tests: Vec<TestId>,
 }
@@ -153,6 +158,8 @@ mod tests {
             dirty: false,
             tool: "cargo-mutants 1".into(),
             packages: vec![PackageMutants { package: "p".into(), listed: 3 }],
+            sources: Vec::new(),
+            test_sources: Vec::new(),
             tests: vec![TestId::new("p", "t")],
         }
     }
@@ -162,9 +169,9 @@ mod tests {
             name: name.into(),
             package: "p".into(),
             file: "src/lib.rs".into(),
-            source_sha256: "5".repeat(64),
             outcome: MutantOutcome::Killed,
             killed_by: vec![0],
+            reason: None,
         };
         Line { at: "now".into(), milliseconds: 7, mutant }
     }

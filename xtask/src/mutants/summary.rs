@@ -4,9 +4,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use proof_bundle::mutants::{Mutant, MutantOutcome, Mutants};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::list::Planned;
+use super::reasons::Reasons;
 use super::results::Results;
 use super::{DIRECTORY, tree::Tree};
 use crate::error::XtaskError;
@@ -44,6 +46,7 @@ impl Summary {
     /// Writes `mutants/summary.json` of the workspace at `root` from all results in `out`.
     pub(super) fn merge(root: &Path, out: &Path) -> Result<Self, XtaskError> {
         let mut all = Results::read_all(out)?;
+        all.retain(|_, results| !results.lines.is_empty());
         if all.len() > 1 {
             // Those of the sources that are here, where there are any.
             let scratch = tempfile::tempdir().map_err(XtaskError::write(&std::env::temp_dir()))?;
@@ -58,6 +61,9 @@ impl Summary {
         };
         let header = results.header;
         let lines: Vec<_> = results.lines.into_values().collect();
+        let directory = root.join(DIRECTORY);
+        let mut tried: Vec<Mutant> = lines.iter().map(|line| line.mutant.clone()).collect();
+        Reasons::read(&directory)?.give(&mut tried)?;
         let listed = header.packages.iter().map(|package| package.listed).fold(0, usize::saturating_add);
         let mutants = Mutants {
             commit: header.commit,
@@ -66,13 +72,13 @@ impl Summary {
             tool: header.tool,
             packages: header.packages,
             listed,
+            sources: header.sources,
+            test_sources: header.test_sources,
             tests: header.tests,
-            mutants: lines.iter().map(|line| line.mutant.clone()).collect(),
+            mutants: tried,
         };
-        let directory = root.join(DIRECTORY);
         let path = directory.join(FILE);
-        let mut text = serde_json::to_vec_pretty(&mutants).map_err(|error| XtaskError::Input(error.to_string()))?;
-        text.push(b'\n');
+        let text = by_line(&mutants).map_err(|error| XtaskError::Input(error.to_string()))?;
         std::fs::create_dir_all(&directory).map_err(XtaskError::write(&directory))?;
         std::fs::write(&path, text).map_err(XtaskError::write(&path))?;
         Ok(Self {
@@ -88,9 +94,8 @@ impl Summary {
         self.mutants.iter().filter(|mutant| mutant.outcome == outcome).count()
     }
 
-    fn survivors(&self) -> Vec<&str> {
-        let survived = self.mutants.iter().filter(|mutant| mutant.outcome == MutantOutcome::Survived);
-        survived.map(|mutant| mutant.name.as_str()).collect()
+    fn survivors(&self) -> impl Iterator<Item = &Mutant> {
+        self.mutants.iter().filter(|mutant| mutant.outcome == MutantOutcome::Survived)
     }
 
     pub(super) fn to_json(&self) -> Value {
@@ -102,11 +107,32 @@ impl Summary {
             "timeout": self.count(MutantOutcome::Timeout),
             "survived": self.count(MutantOutcome::Survived),
             "unviable": self.count(MutantOutcome::Unviable),
-            "survivors": self.survivors(),
+            "survivors": self.survivors().map(|one| json!({"name": one.name, "reason": one.reason})).collect::<Vec<_>>(),
             "seconds": self.milliseconds.checked_div(1000),
             "file": self.path,
         })
     }
+}
+
+/// JSON with each member of an object, and each item of a list in it, on a line of its own: a change to one mutant changes
+/// one line.
+fn by_line(value: &impl Serialize) -> Result<String, serde_json::Error> {
+    let members = match serde_json::to_value(value)? {
+        Value::Object(members) => members,
+        other => return serde_json::to_string(&other),
+    };
+    let mut lines = Vec::new();
+    for (name, value) in members {
+        let text = match &value {
+            Value::Array(items) if !items.is_empty() => {
+                let items: Vec<String> = items.iter().map(|item| format!("    {item}")).collect();
+                format!("[\n{}\n  ]", items.join(",\n"))
+            }
+            other => other.to_string(),
+        };
+        lines.push(format!("  {}: {text}", Value::String(name)));
+    }
+    Ok(format!("{{\n{}\n}}\n", lines.join(",\n")))
 }
 
 impl fmt::Display for Summary {
@@ -124,8 +150,11 @@ impl fmt::Display for Summary {
             self.count(MutantOutcome::Unviable),
         )?;
         writeln!(f, "time      {} s, {each} ms each", self.milliseconds.checked_div(1000).unwrap_or_default())?;
-        for name in self.survivors() {
-            writeln!(f, "survived  {name}")?;
+        for survivor in self.survivors() {
+            writeln!(f, "survived  {}", survivor.name)?;
+            if let Some(reason) = &survivor.reason {
+                writeln!(f, "          {reason}")?;
+            }
         }
         writeln!(f, "{}", self.path.display())
     }

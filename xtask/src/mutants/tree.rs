@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use proof_bundle::provenance::FileDigest;
-use ring::digest::{SHA256, digest};
 
 use super::DIRECTORY;
 use crate::error::XtaskError;
+use crate::sources::sha256_hex;
 
 /// The copy.
 pub(super) struct Tree {
     root: PathBuf,
     /// Each file with its SHA-256, lower-case hexadecimal, as it is without a fault.
-    pub(super) sources: BTreeMap<String, String>,
+    sources: BTreeMap<String, String>,
 }
 
 impl Tree {
@@ -42,7 +42,7 @@ impl Tree {
     /// One digest of all sources, lower-case hexadecimal. Whatever changes, results made before are not of these.
     pub(super) fn sha256(&self) -> String {
         let list: String = self.sources.iter().map(|(file, sha256)| format!("{sha256}  {file}\n")).collect();
-        digest(&SHA256, list.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+        sha256_hex(list.as_bytes())
     }
 
     /// A file as it is now.

@@ -1,6 +1,7 @@
 //! The map from tests to requirements, found in the source of the tests: `proves!("…")` inside `#[test]` functions, and the
 //! tags of scenarios. It is made without running anything, so that a test that is skipped or gone stays in it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use gherkin::{Feature, GherkinEnv};
@@ -20,6 +21,8 @@ pub(crate) struct Map {
     pub(crate) tests: Vec<MappedTest>,
     /// Every scenario, whether it claims one or not.
     pub(crate) scenarios: Vec<Scenario>,
+    /// The files that each test binary is made of, by its id; those that other crates bring are not among them.
+    pub(crate) files: BTreeMap<String, BTreeSet<PathBuf>>,
 }
 
 impl Map {
@@ -30,24 +33,28 @@ impl Map {
     /// where the claim would be missed or mean its opposite.
     pub(crate) fn read(root: &Path, workspace: &Workspace) -> Result<Self, XtaskError> {
         let mut tests = Vec::new();
+        let mut files = BTreeMap::new();
         for package in &workspace.packages {
             for target in package.targets.iter().filter(|target| target.test) {
-                read_target(&package.name, target, &mut tests)?;
+                let read = read_target(&package.name, target, &mut tests)?;
+                files.insert(target.binary_id(&package.name), read);
             }
         }
         let mut scenarios = Vec::new();
         for path in feature_files(&root.join("specs").join("features"))? {
             read_feature(&path, &mut tests, &mut scenarios)?;
+            files.entry(SCENARIO_BINARY.to_owned()).or_insert_with(BTreeSet::new).insert(path);
         }
         tests.sort();
-        Ok(Self { tests, scenarios })
+        Ok(Self { tests, scenarios, files })
     }
 }
 
-/// Reads a target's root file and every module that it declares.
-fn read_target(package: &str, target: &Target, into: &mut Vec<MappedTest>) -> Result<(), XtaskError> {
+/// Reads a target's root file and every module that it declares; returns these files.
+fn read_target(package: &str, target: &Target, into: &mut Vec<MappedTest>) -> Result<BTreeSet<PathBuf>, XtaskError> {
     let binary = target.binary_id(package);
-    let Some(directory) = target.src_path.parent() else { return Ok(()) };
+    let mut files = BTreeSet::new();
+    let Some(directory) = target.src_path.parent() else { return Ok(files) };
     let mut pending = vec![Module { file: target.src_path.clone(), children: directory.to_owned(), name: Vec::new() }];
     while let Some(module) = pending.pop() {
         let text = std::fs::read_to_string(&module.file).map_err(XtaskError::read(&module.file))?;
@@ -55,6 +62,7 @@ fn read_target(package: &str, target: &Target, into: &mut Vec<MappedTest>) -> Re
             XtaskError::Input(format!("{} is not Rust that can be parsed: {error}", module.file.display()))
         })?;
         let place = module.file.display().to_string();
+        files.insert(module.file.clone());
         let mut walk = Walk { binary: &binary, module, found: into, files: &mut pending, fault: None };
         walk.visit_file(&file);
         let mut hidden = Hidden(None);
@@ -63,7 +71,7 @@ fn read_target(package: &str, target: &Target, into: &mut Vec<MappedTest>) -> Re
             return Err(XtaskError::Input(format!("{place}: {fault}")));
         }
     }
-    Ok(())
+    Ok(files)
 }
 
 /// A module that has a file of its own.

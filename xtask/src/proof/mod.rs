@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use proof_bundle::code_coverage::CodeCoverage;
 use proof_bundle::junit::TestResult;
+use proof_bundle::mutants::Mutants;
 use proof_bundle::provenance::{Commit, Metadata, Provenance};
 use proof_bundle::requirement::{Specifications, parse_specs};
 use proof_bundle::{StagedBundle, TestType};
@@ -31,9 +32,11 @@ use crate::error::XtaskError;
 use crate::exit::Exit;
 use crate::live::{self, Live};
 use crate::model::Model;
+use crate::mutants;
 use crate::output;
 use crate::process;
 use crate::sign::Keys;
+use crate::sources::Sources;
 use crate::workspace::{self, Workspace};
 use build::TestBinary;
 use map::Map;
@@ -69,6 +72,8 @@ pub(crate) fn run(args: &ProofArgs) -> Result<Exit, XtaskError> {
     let specifications = parse_specs(root.join("specs"))?;
     let workspace = Workspace::load(&root)?;
     let map = Map::read(&root, &workspace)?;
+    let sources = Sources::read(&root, &workspace, &map)?;
+    let mutants = Mutants::read_file(root.join(mutants::DIRECTORY), mutants::SUMMARY)?;
     let out = match &args.out {
         Some(out) => std::path::absolute(out).map_err(XtaskError::write(out))?,
         None => root.join(bundles::DEFAULT),
@@ -107,6 +112,8 @@ pub(crate) fn run(args: &ProofArgs) -> Result<Exit, XtaskError> {
         map: &map,
         keys,
         code_coverage,
+        sources,
+        mutants,
     };
     plan.finish(bundle, suite, &live, started)
 }
@@ -198,6 +205,8 @@ struct Plan<'a> {
     map: &'a Map,
     keys: Option<Keys<'a>>,
     code_coverage: Option<CodeCoverage>,
+    sources: Sources,
+    mutants: Option<Mutants>,
 }
 
 impl Plan<'_> {
@@ -214,6 +223,7 @@ impl Plan<'_> {
             spool: &suite.spool,
             seeds: &[self.args.seed],
             code_coverage: self.code_coverage.as_ref(),
+            mutants: self.mutants.as_ref(),
             metadata: &metadata,
             provenance: &provenance,
         };
@@ -259,6 +269,8 @@ impl Plan<'_> {
             cargo_lock_sha256: source::digest("Cargo.lock", &self.root.join("Cargo.lock"))?.sha256,
             rustc: source::rustc(self.root, "-vV")?,
             build_environment: env::of_builds(),
+            sources: self.sources.libraries.clone(),
+            test_sources: self.sources.tests.clone(),
             test_binaries: binaries.iter().map(|binary| binary.digest.clone()).collect(),
             kernel_images: Vec::new(),
             devices: live.devices.clone(),

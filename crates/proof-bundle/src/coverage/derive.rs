@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use facts::DeviceClass;
 
+use super::mutation::Kills;
 use super::requirement::judge;
 use super::{
     Coverage, FeatureCoverage, GroupCoverage, Inputs, Problem, ProblemKind, RequirementCoverage, Status, TestCoverage,
@@ -29,6 +30,8 @@ pub(super) struct Evidence<'a> {
     pub(super) has_gpu: bool,
     /// Whether there is a run at all.
     pub(super) has_run: bool,
+    /// Which faults the tests noticed, where that was measured.
+    pub(super) kills: Option<Kills<'a>>,
     /// The hash of each text that the run was about, by requirement.
     texts: BTreeMap<&'a str, &'a str>,
 }
@@ -46,6 +49,7 @@ impl<'a> Evidence<'a> {
             functions: ids.iter().map(TestId::function).collect(),
             has_gpu: run.is_some_and(is_gpu),
             has_run: run.is_some(),
+            kills: run.and_then(|run| Some(Kills::new(run.mutants.as_ref()?, &run.provenance))),
             texts: run.map(|run| run.requirements.requirements.iter().map(text_of).collect()).unwrap_or_default(),
         }
     }
@@ -80,7 +84,8 @@ fn text_of(mapped: &MappedRequirement) -> (&str, &str) {
 ///
 /// A requirement is proven only if every test mapped to it ran in this run, claimed it, left a record for it and passed,
 /// if every test that the specification names is among them, and if it needs a GPU, each of those tests left a record from
-/// one. Declared records count for nothing.
+/// one. Declared records count for nothing. Where a complete matrix of mutants says that its tests notice no fault at all, it
+/// is vacuous.
 #[must_use]
 pub fn derive(inputs: &Inputs) -> Coverage {
     let ids = ids_of(Some(inputs));
@@ -114,6 +119,7 @@ pub(super) fn judge_all(
         features: features(file, evidence),
         tests_not_passed: not_passed(tests),
         records: summary::records(records),
+        mutation: evidence.kills.as_ref().map(|kills| kills.summary(file)),
         requirements,
         problems,
     }

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use super::{Problem, ProblemKind};
 use crate::Error;
 use crate::junit::{self, TestResult};
+use crate::mutants::Mutants;
 use crate::provenance::Provenance;
 use crate::records::{self, Record};
 use crate::requirement::RequirementsFile;
@@ -23,13 +24,16 @@ pub struct Inputs {
     pub records: Vec<Record>,
     /// Where it ran.
     pub provenance: Provenance,
+    /// Which faults the mapped tests noticed, where the bundle says so.
+    pub mutants: Option<Mutants>,
     /// What was wrong with the files.
     pub problems: Vec<Problem>,
 }
 
 impl Inputs {
-    /// Reads `requirements.json`, `provenance.json`, `tests.junit.xml` and the six `.jsonl` files of the bundle at
-    /// `directory`. A JUnit file or records that are missing, empty or wrong become [`problems`](Self::problems).
+    /// Reads `requirements.json`, `provenance.json`, `tests.junit.xml`, the six `.jsonl` files, and `mutants.json` where there
+    /// is one, of the bundle at `directory`. What is missing, empty or wrong of them becomes
+    /// [`problems`](Self::problems).
     ///
     /// # Errors
     ///
@@ -50,7 +54,12 @@ impl Inputs {
             problems.push(Problem::new(ProblemKind::Absent, problem));
             Vec::new()
         });
-        Ok(Self { requirements, tests, records, provenance, problems })
+        let mutants = Mutants::read(directory).unwrap_or_else(|error| {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+            problems.push(Problem::new(ProblemKind::Absent, format!("{error}{cause}")));
+            None
+        });
+        Ok(Self { requirements, tests, records, provenance, mutants, problems })
     }
 }
 

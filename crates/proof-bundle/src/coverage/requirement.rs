@@ -6,7 +6,7 @@ use super::derive::Evidence;
 use super::{RequirementCoverage, Status, TestCoverage, TestOutcome};
 use crate::junit::Outcome;
 use crate::records::GPU;
-use crate::requirement::MappedRequirement;
+use crate::requirement::{Kind, MappedRequirement};
 use crate::test_map::TestId;
 
 /// Judges one requirement by its mapped tests and its observed records.
@@ -68,6 +68,12 @@ pub(super) fn judge(mapped: &MappedRequirement, evidence: &Evidence<'_>) -> Requ
         }
     }
 
+    let kills = evidence.kills.as_ref();
+    if let Some(tried) =
+        kills.filter(|_| requirement.kind == Kind::Product).and_then(|kills| kills.none_of(&mapped.mapped_tests))
+    {
+        findings.add(Status::Vacuous, format!("its tests notice none of {tried} faults planted in the library crates"));
+    }
     let devices: BTreeSet<&str> = records.iter().map(|record| record.device).collect();
     RequirementCoverage {
         id: requirement.id.clone(),
@@ -79,6 +85,7 @@ pub(super) fn judge(mapped: &MappedRequirement, evidence: &Evidence<'_>) -> Requ
         passed,
         failed,
         absent: tests.len().saturating_sub(run),
+        kills: kills.and_then(|kills| kills.of(&mapped.mapped_tests)),
         devices: devices.into_iter().map(str::to_owned).collect(),
         evidence: records.iter().map(|record| record.location.to_string()).collect(),
         reasons: findings.reasons(),

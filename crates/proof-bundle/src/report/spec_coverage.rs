@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::markdown::{cell, code, escape, fenced, percent, share, table};
-use super::{Source, first, non_claims, of_commit, result};
+use super::{Source, first, mutation, non_claims, of_commit, result};
 use crate::code_coverage::{CodeCoverage, ModuleCoverage};
 use crate::coverage::{Coverage, DocumentCount, GroupCoverage, RequirementCoverage, Status, StatusCount};
 use crate::provenance::Commit;
@@ -39,6 +39,7 @@ impl Matrix<'_> {
         text.push_str(&vulnerabilities(self));
         text.push_str(&features(self));
         text.push_str(&code_coverage(self));
+        text.push_str(&mutation::render(self.coverage.mutation.as_ref()));
         text.push_str(&conclusion(self));
         text.push_str(&requirement_non_claims(self));
         text.push_str(&non_claims());
@@ -79,7 +80,7 @@ fn summary(source: &Matrix<'_>) -> String {
     ];
     format!(
         "## Coverage Summary\n\n{}Mapped: at least one test says that it proves it. All tests run: every one of them ran \
-         to its claim. Vacuous: one of them recorded nothing for it. Stale: its text changed since the run. Absent: not all \
+         to its claim. Vacuous: one of them recorded nothing for it, or none of them notices any fault. Stale: its text changed since the run. Absent: not all \
          of its tests ran, or none is mapped; named under Not Proven. Requirements that need a GPU, by specification: {}.\n\n",
         table(heading, rows),
         escape(&first(&summary.needs_gpu, summary.needs_gpu.len())),
@@ -102,13 +103,13 @@ fn sections(source: &Matrix<'_>, document: &str) -> String {
                 rows.push(requirement_row(requirement, coverage));
             }
         }
-        let heading = ["ID", "Requirement", "Tests", "Passed", "Status", "Devices", "Evidence"];
+        let heading = ["ID", "Requirement", "Tests", "Passed", "Kills", "Status", "Devices", "Evidence"];
         text.push_str(&format!("### {}\n\n{}", escape(&section), table(heading, rows)));
     }
     text
 }
 
-fn requirement_row(requirement: &Requirement, coverage: &RequirementCoverage) -> [String; 7] {
+fn requirement_row(requirement: &Requirement, coverage: &RequirementCoverage) -> [String; 8] {
     let tests: Vec<String> = coverage.tests.iter().map(|test| code(&test.test.test)).collect();
     let evidence: Vec<String> = coverage.evidence.iter().map(|location| code(location)).collect();
     [
@@ -116,6 +117,7 @@ fn requirement_row(requirement: &Requirement, coverage: &RequirementCoverage) ->
         cell(&requirement.title),
         first(&tests, SHOWN),
         share(coverage.passed, coverage.mapped),
+        coverage.kills.map_or_else(|| "not measured".to_owned(), |kills| kills.to_string()),
         coverage.status.as_str().to_owned(),
         escape(&first(&coverage.devices, coverage.devices.len())),
         first(&evidence, SHOWN),

@@ -1,0 +1,72 @@
+//! The section about mutants: whether the tests would notice a fault.
+
+use super::markdown::{escape, share, table};
+use super::{first, of_commit};
+use crate::coverage::{MatrixState, Mutation};
+use crate::provenance::Commit;
+
+/// How many names a sentence shows; `coverage.json` has them all.
+const SHOWN: usize = 10;
+
+/// The section, or that there is nothing to show.
+pub(super) fn render(mutation: Option<&Mutation>) -> String {
+    let mut text = "## Mutation\n\n".to_owned();
+    let Some(mutation) = mutation else {
+        text.push_str(
+            "Absent: this bundle has no `mutants.json`. Nothing is said of whether the tests would notice a fault.\n\n",
+        );
+        return text;
+    };
+    let Mutation { state, listed, tried, killed, timeout, survived, unviable, .. } = mutation;
+    let viable = tried.saturating_sub(*unviable);
+    let rows = [
+        ["Tried on the sources of this run".to_owned(), share(*tried, *listed)],
+        ["Of those, do not compile, and say nothing".to_owned(), share(*unviable, *tried)],
+        ["Noticed by a test that failed".to_owned(), share(*killed, viable)],
+        ["Noticed by a test that ran past its time".to_owned(), share(*timeout, viable)],
+        ["Survived: no mapped test noticed".to_owned(), share(*survived, viable)],
+        ["Tried on other sources: not counted".to_owned(), share(mutation.of_other_sources, *listed)],
+    ];
+    text.push_str(&format!("**Matrix**: {}\n\n", meaning(*state)));
+    text.push_str(&table(["Mutants", "Count"], rows));
+    let commit = Commit { sha: mutation.commit.clone(), dirty: mutation.dirty };
+    text.push_str(&format!(
+        "A mutant is the library with one small fault planted in it by {}. Every mapped test ran on each, at commit {}, the \
+         last on {}; this run did not repeat it. Kills, above: the mutants that at least one test of the requirement \
+         noticed.\n\n",
+        escape(&mutation.tool),
+        of_commit(&commit),
+        escape(&mutation.generated_at),
+    ));
+    let escaped = |names: Vec<String>| first(&names.iter().map(|name| escape(name)).collect::<Vec<_>>(), SHOWN);
+    if !mutation.sources_changed.is_empty() {
+        let files = escaped(mutation.sources_changed.clone());
+        text.push_str(&format!("Library files that are not as they were then: {files}.\n\n"));
+    }
+    if !mutation.tests_unknown.is_empty() {
+        let tests = escaped(mutation.tests_unknown.iter().map(ToString::to_string).collect());
+        text.push_str(&format!("Tests that did not run on the mutants as they are now: {tests}.\n\n"));
+    }
+    text.push_str("### Survivors\n\n");
+    if mutation.survivors.is_empty() {
+        text.push_str("None.\n");
+    }
+    for survivor in &mutation.survivors {
+        let reason = survivor.reason.as_deref().unwrap_or("NO REASON GIVEN");
+        text.push_str(&format!("- {}: {}\n", escape(&survivor.name), escape(reason)));
+    }
+    text.push('\n');
+    text
+}
+
+fn meaning(state: MatrixState) -> &'static str {
+    match state {
+        MatrixState::Empty => "empty: no mutant was tried on the sources of this run, and no status depends on it",
+        MatrixState::Partial => {
+            "partial: not every mutant was tried on the sources of this run, and no status depends on it"
+        }
+        MatrixState::Complete => {
+            "complete: every mutant was tried; a product requirement whose tests notice none is vacuous"
+        }
+    }
+}
