@@ -115,7 +115,7 @@ impl Snapshot {
         for new in &now.requirements {
             match self.get(&new.id) {
                 Some(old) => lines.extend(old.differences(new, host)),
-                None => lines.push(format!("+ {}: new, with {} tests{}", new.id, new.tests.len(), new.on(host))),
+                None => lines.push(format!("+ {}: new, tests mapped: {}{}", new.id, new.tests.len(), new.on(host))),
             }
         }
         if lines.is_empty() && self.ids() != now.ids() {
@@ -224,7 +224,7 @@ mod tests {
                 "- MS-001: seal one is not mapped to it any more",
                 "+ MS-001: seal three is mapped to it now",
                 "~ MS-003: not known instead of needs a GPU on a simulated host",
-                "+ MS-004: new, with 1 tests, proven on a simulated host",
+                "+ MS-004: new, tests mapped: 1, proven on a simulated host",
             ]
         );
         assert_eq!(before.differences(&after, None).len(), 5, "no status is compared where no host is named");

@@ -27,13 +27,23 @@ pub(super) struct Summary {
     problems: Vec<Problem>,
     code_coverage: Option<CodeCoverage>,
     /// How the committed snapshot differs; none when that was not asked for.
-    pub(super) snapshot: Option<Vec<String>>,
+    pub(super) snapshot: Option<SnapshotState>,
     pub(super) written: Vec<PathBuf>,
     /// Where a bundle was looked for.
     #[serde(skip)]
     looked_in: PathBuf,
     #[serde(skip)]
     pub(super) exit: Exit,
+}
+
+/// How the snapshot and what is there now differ.
+#[derive(Debug, Serialize)]
+pub(super) struct SnapshotState {
+    /// What that is called.
+    #[serde(skip)]
+    pub(super) word: &'static str,
+    /// A line each.
+    pub(super) differences: Vec<String>,
 }
 
 /// A bundle and where it comes from.
@@ -66,7 +76,7 @@ impl Summary {
         Self {
             result: match coverage.summary.requirements.stale {
                 0 => result.to_owned(),
-                stale => format!("{result}; {stale} requirements were reworded since the run"),
+                stale => format!("{result}; reworded since the run: {stale}"),
             },
             exit_code: exit.code(),
             specifications,
@@ -171,9 +181,9 @@ impl fmt::Display for Summary {
             }
             None => writeln!(f, "code coverage   absent: `cargo xtask proof --code-coverage` measures it")?,
         }
-        if let Some(lines) = &self.snapshot {
-            writeln!(f, "snapshot        {}", if lines.is_empty() { "as committed" } else { "differs" })?;
-            lines.iter().try_for_each(|line| writeln!(f, "  {line}"))?;
+        if let Some(SnapshotState { word, differences }) = &self.snapshot {
+            writeln!(f, "snapshot        {}", if differences.is_empty() { "as it was" } else { word })?;
+            differences.iter().try_for_each(|line| writeln!(f, "  {line}"))?;
         }
         for path in &self.written {
             writeln!(f, "written         {}", path.display())?;

@@ -52,6 +52,7 @@ impl Run {
     }
 }
 
+#[allow(dead_code, reason = "each test file looks at other parts of it")]
 impl Case {
     /// An unchanged copy, committed.
     pub(crate) fn new() -> Self {
@@ -127,7 +128,8 @@ impl Case {
         said
     }
 
-    fn git(&self, arguments: &[&str]) {
+    /// git in the copy.
+    pub(crate) fn git(&self, arguments: &[&str]) {
         let mut command = Command::new("git");
         command.args(["-c", "user.name=fixture", "-c", "user.email=fixture@example.org", "-c", "commit.gpgsign=false"]);
         for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
