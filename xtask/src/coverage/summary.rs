@@ -220,3 +220,50 @@ pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use proof_bundle::coverage::derive_current;
+    use proof_bundle::requirement::{RequirementsFile, parse_specs};
+
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let rows = [["a", "§§§"], ["bb", "c"]].map(|row| row.map(str::to_owned));
+        assert_eq!(columns(&rows), "a   §§§\nbb  c\n");
+    }
+
+    #[test]
+    fn a_share_is_never_rounded_up_to_all() {
+        assert_eq!(share(999, 1000), "999/1000 (99 %)");
+        assert_eq!(share(0, 0), "0/0");
+    }
+
+    #[test]
+    fn everything_that_is_not_proven_is_named_with_its_denominators() {
+        let specs = "# S\n\n## H\n\n### MS-001 One\n\nIt MUST be.\n\n- Kind: product\n- Needs a GPU: no\n- Not claimed: More.\n";
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("20_s.md"), specs).unwrap();
+        let coverage = derive_current(&RequirementsFile::new(parse_specs(dir.path()).unwrap(), &[], &[]), None);
+        let commit = |sha: &str, dirty| Commit { sha: sha.to_owned(), dirty };
+        let bundle = Bundle {
+            directory: "bundles/unit/run".into(),
+            run_id: "run".to_owned(),
+            commit: commit("bbbb", false),
+            is_current: false,
+        };
+        let mut summary = Summary::new(&coverage, commit("aaaa", true), Some(bundle), "bundles".into(), None);
+        summary.snapshot = Some(SnapshotState { word: "differs", differences: vec!["- MS-002: gone".to_owned()] });
+        summary.differs();
+        insta::assert_snapshot!(summary.to_string());
+    }
+}
