@@ -89,6 +89,33 @@ impl XtaskError {
             }
             cause = error.source();
         }
-        line.replace('\n', " ")
+        // A path can hold anything, and a terminal obeys some of it.
+        line.replace('\n', " ").chars().fold(String::new(), |mut shown, character| {
+            match character.is_control() {
+                true => shown.extend(character.escape_debug()),
+                false => shown.push(character),
+            }
+            shown
+        })
+    }
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_line_that_no_terminal_obeys() {
+        let path = Path::new("a\u{1b}[31m\u{9b}\nb");
+        let error = XtaskError::read(path)(std::io::Error::other("no\r\nway"));
+        assert_eq!(error.line(), "cannot read a\\u{1b}[31m\\u{9b} b: no\\r way");
     }
 }

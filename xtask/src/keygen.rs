@@ -103,7 +103,8 @@ fn directory(path: &Path) -> &Path {
 fn stage(path: &Path, bytes: &[u8], mode: u32) -> Result<NamedTempFile, XtaskError> {
     let write = || {
         // Readable by its owner alone from the first moment.
-        let mut file = NamedTempFile::new_in(directory(path))?;
+        // The error would name the file that has no name yet.
+        let mut file = NamedTempFile::new_in(directory(path)).map_err(|error| std::io::Error::from(error.kind()))?;
         file.write_all(bytes)?;
         file.as_file().set_permissions(Permissions::from_mode(mode))?;
         file.as_file().sync_all()?;

@@ -1,19 +1,21 @@
 //! `cargo xtask sign`: signs a bundle. This process runs no test, and hands the key to no other process.
 
-use std::io::{Read as _, Seek as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use clap::Args;
 use proof_bundle::attest::{self, ModelSigningKey, SigningKey};
 
 use crate::error::XtaskError;
 use crate::exit::Exit;
-use crate::{env, key_file, output, process};
+use crate::process::{self, Ended};
+use crate::{env, key_file, output};
 
 /// Options of `sign`.
 #[derive(Args, Debug)]
-#[command(after_help = "\
+#[command(
+    override_usage = "cargo xtask sign BUNDLE --key FILE [--model-signing-key FILE]",
+    after_help = "\
 Examples:
   cargo xtask keygen ../signing.pem
   cargo xtask sign proof_bundles/unit/RUN_ID --key ../signing.pem
@@ -21,7 +23,8 @@ Examples:
   cargo xtask sign proof_bundles/unit/RUN_ID --key ../signing.pem --model-signing-key ../model.pem
 
 The bundle must be as its run left it: intact, with statuses and reports that follow from its evidence. A signed bundle is
-not signed again. Keys are unencrypted PKCS#8 files that only you can read. VERIFY.md in the bundle says how to check.")]
+not signed again. Keys are unencrypted PKCS#8 files that only you can read. VERIFY.md in the bundle says how to check."
+)]
 pub(crate) struct SignArgs {
     /// The bundle's directory
     #[arg(value_name = "BUNDLE", required_unless_present = "check_keys")]
@@ -39,6 +42,12 @@ pub(crate) struct SignArgs {
 
 /// The subcommand.
 pub(crate) fn run(args: &SignArgs) -> Result<Exit, XtaskError> {
+    // From here on Ctrl-C waits: what is begun takes a moment, and nothing half-written is left behind.
+    process::catch_interrupts()?;
+    sign(args)
+}
+
+fn sign(args: &SignArgs) -> Result<Exit, XtaskError> {
     let key = key_file::read(&args.key, SigningKey::from_pem)?;
     let model_key = match &args.model_signing_key {
         Some(path) => Some(key_file::read(path, ModelSigningKey::from_pem)?),
@@ -94,20 +103,20 @@ impl Keys<'_> {
         if let Some(path) = self.model_signing_key {
             command.arg("--model-signing-key").arg(path);
         }
-        let place = std::env::temp_dir();
-        let mut said = tempfile::tempfile().map_err(XtaskError::write(&place))?;
-        let output = || said.try_clone().map_err(XtaskError::write(&place));
-        command.args(arguments).stdin(Stdio::null()).stdout(output()?).stderr(output()?);
-        let ended = process::run(&mut command, None)?;
-        let mut text = String::new();
-        said.rewind().and_then(|()| said.read_to_string(&mut text)).map_err(XtaskError::read(&place))?;
-        if ended.is_success() {
-            return Ok(text);
+        // Not stopped when the user interrupts: it takes a moment, and half of it is nothing.
+        let Output { status, stdout, stderr } = command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|source| XtaskError::Start { program: "the process that signs".to_owned(), source })?;
+        if status.success() {
+            return Ok(String::from_utf8_lossy(&stdout).into_owned());
         }
+        let text = String::from_utf8_lossy(&stderr);
         let last = text.lines().last().unwrap_or_default();
         Err(XtaskError::Input(match last.strip_prefix("error: ") {
             Some(error) => error.to_owned(),
-            None => format!("signing ended with {ended}: {last}"),
+            None => format!("signing ended with {}: {last}", Ended::from(status)),
         }))
     }
 }
@@ -119,4 +128,55 @@ fn own_executable() -> Result<PathBuf, XtaskError> {
         return Ok(running.to_owned());
     }
     std::env::current_exe().map_err(|source| XtaskError::Start { program: "xtask".to_owned(), source })
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use clap::Parser;
+    use proof_bundle::attest::SigningKey;
+
+    use super::*;
+    use crate::cli::{Cli, Command as Subcommand};
+
+    fn parse(words: &[&str]) -> Result<SignArgs, clap::Error> {
+        match Cli::try_parse_from(["xtask", "sign"].iter().chain(words))?.command {
+            Subcommand::Sign(args) => Ok(args),
+            _ => panic!("another subcommand"),
+        }
+    }
+
+    #[test]
+    fn a_bundle_and_a_key_are_asked_for_and_a_check_of_keys_signs_nothing() {
+        assert!(parse(&["bundle", "--key", "k"]).is_ok() && parse(&["--check-keys", "--key", "k"]).is_ok());
+        for words in [&["bundle"][..], &["--key", "k"], &["bundle", "--check-keys", "--key", "k"], &[]] {
+            assert_eq!(parse(words).unwrap_err().exit_code(), 2, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_bundle_is_refused_in_one_line_and_stays_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = dir.path().join("k");
+        std::fs::write(&key, SigningKey::generate().unwrap().1.as_bytes()).unwrap();
+        std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        let key = key.to_str().unwrap();
+        let empty = dir.path().join("empty");
+        std::fs::create_dir(&empty).unwrap();
+        for (bundle, words) in [("missing", "cannot open"), ("k", "SHA256SUMS"), ("empty", "SHA256SUMS")] {
+            let path = dir.path().join(bundle);
+            let error = sign(&parse(&[path.to_str().unwrap(), "--key", key]).unwrap()).unwrap_err();
+            assert!(error.line().contains(words) && !error.line().contains('\n'), "{}", error.line());
+            assert_eq!(error.exit(), Exit::BadInput);
+        }
+        assert_eq!(std::fs::read_dir(empty).unwrap().count(), 0);
+        assert_eq!(sign(&parse(&["--check-keys", "--key", key]).unwrap()).unwrap(), Exit::Proven);
+    }
 }

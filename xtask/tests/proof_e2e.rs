@@ -13,12 +13,14 @@
 mod support;
 
 use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use support::{Case, finish, xtask};
+use proof_bundle::attest::{DIRECTORY, Envelope, PublicKey, statements};
+use support::{Case, Run, finish, xtask};
 
 const TESTS: &str = "tests/doubling.rs";
 
@@ -241,6 +243,73 @@ fn without_a_repository_a_device_or_a_place_the_run_refuses_at_once() {
     finish(gpu).refuses(12, &["cuda:7"]);
     std::fs::remove_dir_all(case.path(".git")).unwrap();
     case.proof(&[]).refuses(12, &["git"]);
+    assert_eq!(case.bundles(), Vec::<String>::new());
+}
+
+/// `xtask keygen` in a directory of its own.
+fn keygen(directory: &Path) -> PathBuf {
+    let key = directory.join("signing.pem");
+    let mut command = xtask();
+    command.arg("keygen").arg(&key);
+    finish(command).ends(0, &["signing.pem.pub", "key id"]);
+    key
+}
+
+fn sign(bundle: &Path, key: &Path) -> Run {
+    let mut command = xtask();
+    command.arg("sign").arg(bundle).arg("--key").arg(key);
+    finish(command)
+}
+
+#[test]
+fn a_proof_with_a_key_is_signed_and_no_test_is_told_of_the_key() {
+    let old = "check(Stream::InputValidation, \"double\", 42, double(21));";
+    let asks = "for (_, value) in std::env::vars_os() { assert!(!value.to_string_lossy().contains(\"signing.pem\")); }";
+    let case = Case::with(|case| case.replace(TESTS, old, &format!("{asks}\n    {old}")));
+    let place = tempfile::tempdir().unwrap();
+    let key = keygen(place.path());
+    let run = case.proof(&["--key", key.to_str().unwrap()]).ends(0, &["2 of 2 proven"]);
+    let bundle = run.bundle();
+    let public = PublicKey::from_pem(&std::fs::read_to_string(place.path().join("signing.pem.pub")).unwrap()).unwrap();
+    for (name, statement) in statements(&bundle).unwrap() {
+        let envelope = Envelope::parse(&std::fs::read(bundle.join(DIRECTORY).join(name)).unwrap()).unwrap();
+        assert!(envelope.is_signed_by(&public) && envelope.payload() == statement, "{name}");
+    }
+    assert!(run.stderr.contains(&public.keyid()), "{}", run.stderr);
+    let command = std::fs::read_to_string(bundle.join("metadata.json")).unwrap();
+    assert!(!command.contains("signing.pem"), "where a key lies is nobody's business: {command}");
+
+    sign(&bundle, &key).refuses(12, &["already"]);
+    let unsigned = case.proof(&[]).ends(0, &[]).bundle();
+    assert!(!unsigned.join(DIRECTORY).exists());
+    std::fs::write(unsigned.join("seeds.txt"), "43\n").unwrap();
+    sign(&unsigned, &key).refuses(12, &["seeds.txt"]);
+    assert!(!unsigned.join(DIRECTORY).exists());
+}
+
+#[test]
+fn a_key_that_cannot_sign_is_refused_before_anything_is_built() {
+    let case = Case::new();
+    let place = tempfile::tempdir().unwrap();
+    let key = keygen(place.path());
+    let open = place.path().join("open.pem");
+    std::fs::write(&open, std::fs::read(&key).unwrap()).unwrap();
+    std::fs::set_permissions(&open, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let (missing, public) = (place.path().join("missing.pem"), place.path().join("signing.pem.pub"));
+    std::fs::set_permissions(&public, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    for (key, model_key, words) in [
+        (&missing, None, "No such file"),
+        (&open, None, "chmod 600"),
+        (&public, None, "it is a public key"),
+        (&key, Some(&key), "P-256"),
+    ] {
+        let mut arguments = vec!["--key", key.to_str().unwrap()];
+        arguments.extend(model_key.into_iter().flat_map(|key| ["--model-signing-key", key.to_str().unwrap()]));
+        let error = case.proof(&arguments).refuses(12, &[words]).stderr;
+        assert!(!error.contains("building"), "{error}");
+        assert_eq!(error.matches("error: ").count(), 1, "{error}");
+    }
+    assert_eq!(case.proof(&["--model-signing-key", key.to_str().unwrap()]).code, 2, "it needs --key");
     assert_eq!(case.bundles(), Vec::<String>::new());
 }
 
