@@ -20,6 +20,7 @@ use base64::Engine as _;
 use evidence::Stream;
 use fixture::{Fixture, device};
 use page::{Element, elements};
+use proof_bundle::coverage::Status;
 use proof_bundle::junit::{Outcome, TestResult};
 use proof_bundle::provenance::ModelFile;
 use proof_bundle::report::render_all;
@@ -139,7 +140,12 @@ fn the_verdict_comes_first_with_its_denominators() {
     assert!(text.find("id=\"verdict\"") < text.find("id=\"requirements\""));
 
     let trouble = text_of(&page_of(&troubled()).1, "verdict");
-    for part in ["FAILED", "0 of 5 requirements are proven", "4 of 6 ran, 3 of 6 passed", "without a verdict 1"] {
+    for part in [
+        "FAILED",
+        "0 of 5 requirements are proven by this run; 1 vacuous, 1 unmapped, 3 failed",
+        "4 of 6 ran, 3 of 6 passed",
+        "without a verdict 1",
+    ] {
         assert!(trouble.contains(part), "{part}: {trouble}");
     }
 }
@@ -160,7 +166,13 @@ fn what_went_wrong_is_named() {
     {
         assert!(tests.contains(part), "{part}: {tests}");
     }
-    assert!(!page_of(&Fixture::healthy()).0.contains("id=\"problems\""));
+    let open = text_of(&elements, "open");
+    for one in coverage.requirements.iter().filter(|one| one.status != Status::Proven) {
+        assert!(open.contains(&format!("{} {} {}", one.id, one.status.as_str(), one.reasons[0])), "{}: {open}", one.id);
+    }
+    let (text, elements) = page_of(&Fixture::healthy());
+    assert!(!text.contains("id=\"problems\""));
+    assert!(text_of(&elements, "open").ends_with("VP-001 needs a GPU it needs a GPU, and no record comes from one"));
 }
 
 #[test]

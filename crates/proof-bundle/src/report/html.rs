@@ -24,8 +24,9 @@ use style::Sheet;
 pub(crate) const FILE: &str = "report.html";
 
 /// The sections, as the contents of the page list them.
-const SECTIONS: [(&str, &str); 13] = [
+const SECTIONS: [(&str, &str); 14] = [
     ("verdict", "Verdict"),
+    ("open", "Not proven"),
     ("summary", "Coverage by specification"),
     ("requirements", "Requirements"),
     ("tests", "Tests"),
@@ -74,11 +75,11 @@ pub(super) fn render(source: &Source) -> String {
 
 fn contents(source: &Source) -> Html {
     let mut items = Html::new();
-    if !source.coverage.problems.is_empty() {
-        items.push(plain("li", link("problems", "Problems")));
-    }
     for (id, title) in SECTIONS {
         items.push(plain("li", link(id, title)));
+        if id == "verdict" && !source.coverage.problems.is_empty() {
+            items.push(plain("li", link("problems", "Problems")));
+        }
     }
     tag("nav", &[("aria-label", "Contents")], plain("ul", items))
 }
@@ -87,6 +88,7 @@ fn sections(source: &Source) -> Html {
     [
         verdict::render(source),
         verdict::problems(source),
+        verdict::open(source),
         summary::by_document(source),
         requirements::render(source),
         summary::tests(source),

@@ -1,7 +1,7 @@
 //! What requirements add up to: security properties, vulnerabilities, behaviour features, references of frameworks.
 
 use super::markup::{Html, class, plain};
-use super::parts::{Column, Narrow, badge, code, list, more, sentence, table};
+use super::parts::{Column, Narrow, badge, code, id as name, list, more, sentence, table};
 use super::requirements::link_to;
 use super::section;
 use crate::coverage::{FeatureCoverage, GroupCoverage, Status};
@@ -17,7 +17,7 @@ pub(super) fn properties(source: &Source) -> Html {
     let rows = groups.iter().take(ROWS).map(|group| {
         let title = source.requirements.roll_ups.iter().find(|one| one.id == group.name);
         [
-            class("span", "id", clip(&group.name, 60)),
+            name(&group.name),
             sentence(title.map(|one| one.title.as_str()).unwrap_or_default()),
             badge(group.status),
             proven(group),
@@ -94,7 +94,7 @@ fn members(group: &GroupCoverage) -> Html {
             html.push(class("span", "open", " (open)"));
         }
     }
-    plain("span", html)
+    html
 }
 
 pub(super) fn features(source: &Source) -> Html {
@@ -145,7 +145,7 @@ pub(super) fn compliance(source: &Source) -> Html {
                 cited => share(control.proven, cited).into(),
             };
             [
-                plain("span", [plain("b", framework), " ".into(), control.reference.into()]),
+                [plain("b", framework), " ".into(), control.reference.into()].into(),
                 control.asks.into(),
                 plain("b", control.level),
                 proven,
@@ -174,12 +174,12 @@ fn cited(requirements: &[(&str, Option<Status>)]) -> Html {
     let mut html = Html::new();
     for (index, (id, status)) in requirements.iter().enumerate() {
         html.push(if index == 0 { "" } else { ", " });
-        html.push(if status.is_some() { link_to(id) } else { class("span", "id", *id) });
+        html.push(if status.is_some() { link_to(id) } else { name(id) });
         match status {
             Some(Status::Proven) => {}
             Some(status) => html.push(class("span", "open", format!(" ({})", status.as_str()))),
             None => html.push(class("span", "open", " (not defined)")),
         }
     }
-    plain("span", html)
+    html
 }

@@ -49,6 +49,12 @@ pub(super) fn code(name: &str) -> Html {
     plain("code", clip(name, NAME))
 }
 
+/// The id of a requirement or a property. Only one of a usual length is kept on one line.
+pub(super) fn id(id: &str) -> Html {
+    let usual = id.chars().count() <= 16;
+    class("span", if usual { "id" } else { "id long" }, clip(id, 60))
+}
+
 /// A sentence of a specification: Markdown of which only code spans are known.
 pub(super) fn sentence(markdown: &str) -> Html {
     let text = clip(markdown, 4_000);
@@ -135,9 +141,9 @@ pub(super) fn table<const N: usize>(
                 .into_iter()
                 .zip(&columns)
                 .map(|(content, column)| match (column, narrow) {
-                    (Column::Text(name), Narrow::Stacks) => tag("td", &[("data-name", name)], content),
+                    (Column::Text(name), Narrow::Stacks) => tag("td", &[("data-name", name)], plain("div", content)),
                     (Column::Number(name), Narrow::Stacks) => {
-                        tag("td", &[("class", "number"), ("data-name", name)], content)
+                        tag("td", &[("class", "number"), ("data-name", name)], plain("div", content))
                     }
                     (Column::Text(_), Narrow::Scrolls) => plain("td", content),
                     (Column::Number(_), Narrow::Scrolls) => class("td", "number", content),

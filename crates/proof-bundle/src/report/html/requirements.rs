@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::markup::{Html, class, link, open, plain, tag};
 use super::parts::{
-    Column, Narrow, badge, code, facts, file_link, list, mark, more, outcome, place, sentence, statuses, table,
+    Column, Narrow, badge, code, facts, file_link, id, list, mark, more, outcome, place, sentence, statuses, table,
 };
 use super::style::{FILTERED_DOCUMENTS, class_of, document_class};
 use crate::coverage::{RequirementCoverage, Status, TestOutcome};
@@ -80,7 +80,7 @@ fn filters(source: &Source) -> Html {
         [
             group("Status", by_status),
             group("Specification", by_document),
-            tag("label", &[("class", "chip every")], [details, "show all details".into()]),
+            tag("label", &[("class", "every")], [details, " show all details".into()]),
         ],
     )
 }
@@ -124,7 +124,7 @@ fn requirement(source: &Source, document: usize, mapped: &MappedRequirement, cov
     let summary = plain(
         "summary",
         [
-            class("span", "id", clip(&one.id, 40)),
+            id(&one.id),
             class("span", "title", sentence(&one.title)),
             class("span", "tests", format!("{}/{} tests", coverage.passed, coverage.mapped)),
             badge(coverage.status),
@@ -163,8 +163,8 @@ fn anchor(id: &str) -> String {
 }
 
 /// A requirement's id as a link to it.
-pub(super) fn link_to(id: &str) -> Html {
-    link(&anchor(id), class("span", "id", clip(id, 40)))
+pub(super) fn link_to(requirement: &str) -> Html {
+    link(&anchor(requirement), id(requirement))
 }
 
 fn tests(coverage: &RequirementCoverage) -> Html {

@@ -5,7 +5,7 @@ use super::parts::{Column, Narrow, code, file_link, more, outcome, table};
 use super::section;
 use crate::code_coverage::ModuleCoverage;
 use crate::coverage::StatusCount;
-use crate::report::markdown::{percent, share};
+use crate::report::markdown::percent;
 use crate::report::{Source, clip};
 
 /// How many tests that did not pass are listed.
@@ -14,10 +14,16 @@ const NOT_PASSED: usize = 100;
 /// How many documents are listed.
 const DOCUMENTS: usize = 100;
 
+fn number(value: usize) -> Html {
+    value.to_string().into()
+}
+
+fn of(part: usize, whole: usize) -> Html {
+    format!("{part}/{whole}").into()
+}
+
 pub(super) fn by_document(source: &Source) -> Html {
     let row = |name: Html, count: &StatusCount| -> [Html; 10] {
-        let number = |value: usize| Html::from(value.to_string());
-        let of = |part: usize, whole: usize| Html::from(format!("{part}/{whole}"));
         [
             name,
             number(count.total),
@@ -67,7 +73,7 @@ pub(super) fn by_document(source: &Source) -> Html {
                 "p",
                 "fine",
                 "Mapped: at least one test says that it proves the requirement. All tests run: every one of them ran to its \
-                 claim. Shares in this page are rounded down, so that 100 % means all.",
+                 claim. Percentages in this page are rounded down, so that 100 % means all.",
             ),
             class("p", "fine", needing),
         ],
@@ -76,7 +82,6 @@ pub(super) fn by_document(source: &Source) -> Html {
 
 pub(super) fn tests(source: &Source) -> Html {
     let count = &source.coverage.summary.tests;
-    let number = |value: usize| Html::from(value.to_string());
     let mut html = table(
         "Tests",
         Narrow::Scrolls,
@@ -90,8 +95,8 @@ pub(super) fn tests(source: &Source) -> Html {
         ],
         [[
             number(count.listed),
-            share(count.run, count.listed).into(),
-            share(count.passed, count.listed).into(),
+            of(count.run, count.listed),
+            of(count.passed, count.listed),
             number(count.failed),
             number(count.not_run),
             number(count.dead),
@@ -115,9 +120,10 @@ pub(super) fn tests(source: &Source) -> Html {
         html.push(more(open.len(), NOT_PASSED, "tests.junit.xml"));
     }
     html.push(plain("h3", "Records"));
-    let rows = source.coverage.records.iter().map(|one| {
-        [file_link(&one.file), number(one.observed), share(one.holding, one.observed).into(), number(one.declared)]
-    });
+    let rows =
+        source.coverage.records.iter().map(|one| {
+            [file_link(&one.file), number(one.observed), of(one.holding, one.observed), number(one.declared)]
+        });
     let columns =
         [Column::Text("File"), Column::Number("Observed"), Column::Number("Hold"), Column::Number("Declared")];
     html.push(table("Records by file", Narrow::Scrolls, columns, rows));

@@ -1,15 +1,16 @@
 //! What the run comes to, with the figures that it is made of, and what it ran on.
 
 use super::markup::{Html, class, link, plain, tag};
-use super::parts::{badge, code, facts, file_link, list, mark, statuses};
+use super::parts::{Column, Narrow, badge, code, facts, file_link, list, mark, more, statuses, table};
+use super::requirements::link_to;
 use super::style::class_of;
 use crate::coverage::{Status, Verdict};
 use crate::records::GPU;
 use crate::report::markdown::share;
 use crate::report::{Source, clip, verdict};
 
-/// How many problems are listed; `coverage.json` has them all.
-const PROBLEMS: usize = 100;
+/// How many problems and open requirements are listed; `coverage.json` has them all.
+const LISTED: usize = 100;
 
 /// The head of the page.
 pub(super) fn render(source: &Source) -> Html {
@@ -64,6 +65,7 @@ pub(super) fn render(source: &Source) -> Html {
             "Input",
             match coverage.problems.len() {
                 0 => "nothing is missing and nothing contradicts another".into(),
+                1 => link("problems", "1 problem"),
                 problems => link("problems", format!("{problems} problems")),
             },
         ),
@@ -84,10 +86,9 @@ fn rest(source: &Source) -> String {
         .map(|status| (source.coverage.summary.requirements.of(status), status))
         .filter(|(count, _)| *count > 0)
         .map(|(count, status)| match status {
-            Status::NeedsGpu => {
-                format!("{count} {} a GPU and cannot be proven without one", if count == 1 { "needs" } else { "need" })
-            }
-            _ => format!("{count} {}", if count == 1 { "is " } else { "are " }.to_owned() + status.as_str()),
+            Status::NeedsGpu if count == 1 => "1 needs a GPU and cannot be proven without one".to_owned(),
+            Status::NeedsGpu => format!("{count} need a GPU and cannot be proven without one"),
+            _ => format!("{count} {}", status.as_str()),
         })
         .collect();
     if parts.is_empty() { String::new() } else { format!("; {}", parts.join(", ")) }
@@ -197,7 +198,29 @@ pub(super) fn problems(source: &Source) -> Html {
                 "p",
                 ["As ".into(), file_link("coverage.json"), " lists them. A run with any of them is incomplete.".into()],
             ),
-            list(items, PROBLEMS, "coverage.json"),
+            list(items, LISTED, "coverage.json"),
         ],
+    )
+}
+
+/// What is not proven, each with the first reason why.
+pub(super) fn open(source: &Source) -> Html {
+    let open: Vec<_> = source.coverage.requirements.iter().filter(|one| one.status != Status::Proven).collect();
+    if open.is_empty() {
+        return super::section("open", "Not proven", plain("p", "Every requirement is proven."));
+    }
+    let rows = open.iter().take(LISTED).map(|one| {
+        let reason = one.reasons.first().map(String::as_str).unwrap_or_default();
+        let others = match one.reasons.len() {
+            0 | 1 => Html::new(),
+            reasons => class("span", "sub", format!(" (the first of {reasons} reasons)")),
+        };
+        [link_to(&one.id), badge(one.status), [clip(reason, 400).into(), others].into()]
+    });
+    let columns = [Column::Text("Requirement"), Column::Text("Status"), Column::Text("Why")];
+    super::section(
+        "open",
+        "Not proven",
+        [table("Not proven", Narrow::Stacks, columns, rows), more(open.len(), LISTED, "coverage.json")],
     )
 }
