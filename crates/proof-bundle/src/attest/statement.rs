@@ -94,6 +94,7 @@ struct RequirementStatus<'a> {
     passed: usize,
     failed: usize,
     absent: usize,
+    kills: Option<usize>,
     devices: &'a [String],
 }
 
@@ -109,6 +110,7 @@ impl<'a> RequirementStatus<'a> {
             passed: one.passed,
             failed: one.failed,
             absent: one.absent,
+            kills: one.kills,
             devices: &one.devices,
         }
     }

@@ -97,6 +97,18 @@ fn shown(source: &Source) -> String {
             escape(device.driver_version.as_deref().unwrap_or("none")),
         ));
     }
+    text.push_str(&match &coverage.mutation {
+        None => "- **Planted faults**: not measured.\n".to_owned(),
+        Some(one) => format!(
+            "- **Planted faults**: of {} that exist, {} were tried on these sources; {} do not compile, {} were noticed by a \
+             test, {} survived.\n",
+            one.listed,
+            one.tried,
+            one.unviable,
+            one.killed.saturating_add(one.timeout),
+            one.survived,
+        ),
+    });
     if !has_gpu(coverage) {
         text.push_str("- **No GPU took part.** `simulated` means that host memory played the part of a GPU.\n");
     }
