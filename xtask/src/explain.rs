@@ -90,6 +90,9 @@ fn evidence(run: &Path, requirement: &Requirement) -> Result<Vec<String>, &'stat
             let stale = if is_stale { "stale: the text changed since; the old one was " } else { "" };
             lines.push(format!("{stale}{} on {devices}", one.status.as_str()));
             lines.extend(one.reasons.iter().cloned());
+            lines.extend(
+                one.kills.map(|kills| format!("its tests notice {kills} of the faults planted in the library")),
+            );
             lines.extend(ranges(&one.evidence));
         }
     }

@@ -115,6 +115,8 @@ fn test_compute_signature_valid_inputs() {
     let tag = key().sign(&shard.fields());
     check(Stream::CryptoValidation, "seal_tag", TAG, tag.to_hex());
     check(Stream::CryptoValidation, "seal_tag_again", TAG, key().sign(&shard.clone().fields()).to_hex());
+    check(Stream::CryptoValidation, "seal_tag_serialised", TAG, tag);
+    check(Stream::CryptoValidation, "seal_tag_shown", format!("Tag({TAG})"), format!("{tag:?}"));
     check(Stream::CryptoValidation, "seal_tag_bytes", 32, tag.as_bytes().len());
     check(Stream::CryptoValidation, "seal_verifies", "verified", outcome(key().verify(&shard.fields(), &tag)));
     check(Stream::CryptoValidation, "message_tag", MESSAGE_TAG, key().sign_message("attestation", b"hello").to_hex());

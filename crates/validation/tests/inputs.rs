@@ -114,6 +114,12 @@ fn test_valid_device_in_range() {
         u32::MAX - 1,
         GpuIndex::parse(u32::MAX - 1, u32::MAX).map_or(0, GpuIndex::get),
     );
+    check(
+        Stream::InputValidation,
+        "device_index_shown",
+        "7",
+        GpuIndex::parse(7, 8).map_or_else(|error| error.to_string(), |index| index.to_string()),
+    );
 }
 
 #[test]
