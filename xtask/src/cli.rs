@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use proof_bundle::verify::command::VerifyArgs;
 
 use crate::code_coverage::CodeCoverageArgs;
 use crate::coverage::CoverageArgs;
@@ -45,6 +46,8 @@ pub(crate) enum Command {
     Keygen(KeygenArgs),
     /// Sign a bundle: the last thing that is done to it, by a process that runs no tests
     Sign(SignArgs),
+    /// Check a bundle: recompute everything in it, trust nothing
+    Verify(VerifyArgs),
 }
 
 /// Examples at the end of `cargo xtask proof --help`.

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask proof`, `coverage`, `code-coverage`, `gpu`, `explain`, `tidy`, `bundle-diff`.
+//! The project's own commands: `cargo xtask proof`, `coverage`, `code-coverage`, `gpu`, `explain`, `tidy`, `bundle-diff`, `verify`.
 #![forbid(unsafe_code)]
 // They panic when nobody reads on: see `output`.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
@@ -24,6 +24,7 @@ mod proof;
 mod sign;
 mod sources;
 mod tidy;
+mod verify;
 mod workspace;
 
 use std::process::ExitCode;
@@ -63,5 +64,6 @@ fn dispatch(command: &Command) -> Result<Exit, XtaskError> {
         Command::BundleDiff(args) => diff::run(args),
         Command::Keygen(args) => keygen::run(args),
         Command::Sign(args) => sign::run(args),
+        Command::Verify(args) => verify::run(args),
     }
 }

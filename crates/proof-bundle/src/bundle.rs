@@ -208,9 +208,7 @@ impl ProofBundle {
     }
 
     pub(crate) fn put_json(&self, file: &str, value: &impl Serialize) -> Result<(), Error> {
-        let mut text = serde_json::to_vec_pretty(value).map_err(Error::json(file))?;
-        text.push(b'\n');
-        self.put(file, &text)
+        self.put(file, &json_text(value).map_err(Error::json(file))?)
     }
 
     pub(crate) fn put(&self, file: &str, bytes: &[u8]) -> Result<(), Error> {
@@ -267,6 +265,13 @@ impl Seeds<'_> {
 /// What the first line of a `.jsonl` file holds as the hash of the line before it.
 pub(crate) fn chain_start(run_id: &str, file: &str) -> String {
     sha256_hex(format!("{run_id}/{file}").as_bytes())
+}
+
+/// The one form that a JSON file of a bundle has.
+pub(crate) fn json_text(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    let mut text = serde_json::to_vec_pretty(value)?;
+    text.push(b'\n');
+    Ok(text)
 }
 
 /// RFC 3339 in UTC; empty past the year 9999, which no reader accepts.

@@ -89,6 +89,11 @@ pub fn read(path: impl AsRef<Path>) -> Result<Vec<TestResult>, Error> {
     })
 }
 
+/// Reads the text of such a file; the error says what is wrong with it.
+pub(crate) fn parse(xml: &str) -> Result<Vec<TestResult>, String> {
+    from_xml(xml)
+}
+
 /// The JUnit of `results`, sorted by binary and name. ANSI escapes and characters that XML cannot hold are dropped.
 ///
 /// # Errors

@@ -31,6 +31,7 @@ mod stage;
 mod store;
 mod sums;
 pub mod test_map;
+pub mod verify;
 
 pub use bundle::{ProofBundle, Seeds, TestType};
 pub use error::Error;

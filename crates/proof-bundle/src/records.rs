@@ -17,7 +17,7 @@ use crate::test_map::TestId;
 pub use collect::{Claim, LIVE, collect};
 pub(crate) use lines::{Lines, Next};
 pub use read::read;
-pub(crate) use read::read_stream;
+pub(crate) use read::{FaultKind, Scan, read_stream, scan};
 pub use spool_name::spool_path;
 
 /// Whether a record counts.

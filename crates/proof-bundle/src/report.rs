@@ -27,9 +27,20 @@ use crate::requirement::RequirementsFile;
 use excerpts::Excerpts;
 use markdown::escape;
 
+pub(crate) use markdown::reorders;
+
 /// The version of the rendering; it grows with every change to what is rendered, and `coverage.json` records it. Reports
 /// of another version cannot be compared to the byte.
 pub const RENDERER_VERSION: u32 = 2;
+
+/// The reports of a bundle, each with the first version of the renderer that makes it.
+pub(crate) const REPORTS: [(&str, u32); 5] = [
+    ("test_report.md", 1),
+    ("spec_coverage.md", 1),
+    ("compliance_matrix.md", 1),
+    (html::FILE, 2),
+    (verify_md::FILE, 2),
+];
 
 /// What the reports are rendered from.
 struct Source {

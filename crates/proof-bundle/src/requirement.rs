@@ -169,11 +169,11 @@ impl RequirementsFile {
 }
 
 /// One blank between words, none around.
-fn normalise(text: &str) -> String {
+pub(crate) fn normalise(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The hash that tells whether a requirement still says the same; `text` is normalised.
-fn text_sha256(text: &str) -> String {
+pub(crate) fn text_sha256(text: &str) -> String {
     sha256_hex(text.as_bytes())
 }

@@ -1,8 +1,12 @@
 //! The JSON Schemas of a bundle's files, and what they say may differ between two runs of one commit.
 
+mod check;
+
 use serde_json::{Map, Value};
 
 use crate::Error;
+
+pub(crate) use check::Checker;
 
 const RECORD: &str = include_str!("../../../proof_bundles/schemas/record.schema.json");
 const METADATA: &str = include_str!("../../../proof_bundles/schemas/metadata.schema.json");
@@ -32,6 +36,11 @@ impl Schema {
             _ => "true",
         };
         serde_json::from_str(text).map(Self).map_err(Error::json(file))
+    }
+
+    /// The schema, ready to be applied; the error says what of it cannot be.
+    pub(crate) fn checker(&self) -> Result<Checker, String> {
+        Checker::new(&self.0)
     }
 
     /// Replaces every value that the schema marks `x-volatile`.

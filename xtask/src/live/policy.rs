@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use evidence::Stream::PolicyEnforcement;
 use serde_json::json;
-use vram_residency::{DeviceClass, MemorySink, SimulatedConfig, VramConfig, VramError, VramManager};
+use vram_residency::{
+    DeviceAttestation, DeviceClass, MemorySink, PolicyRecord, SimulatedConfig, VramConfig, VramError, VramManager,
+};
 
 use super::bytes::Generator;
 use super::{Context, outcome};
@@ -20,13 +22,15 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), VramError> {
         DeviceClass::FakeDriver | DeviceClass::Simulated => ("simulated", false),
     };
     let decisions = manager.enforce_vram_only_policy()?;
+    // The facts that each decision is made from, so that whoever reads the record can judge them again.
+    let attestation = manager.attest_residency()?;
     let outcomes: Vec<_> = decisions.iter().map(|decision| json!(decision.outcome())).collect();
     context.emit(PolicyEnforcement, "vram_only_policy", |record| {
         record
             .field("policy", "vram_only")
             .field("gpu_device", gpu)
             .field("shard_id", &shard.shard_id)
-            .field("decisions", &decisions)
+            .field("decisions", attestation.devices())
             .field("explanation", "rules VP-001 to VP-006 were judged from what the driver reports now")
             .observe(
                 json!({"outcomes": vec![expected; decisions.len().max(1)], "is_vram_only": vram_only}),
@@ -59,12 +63,22 @@ fn integrated_device(context: &Context<'_>) -> Result<(), VramError> {
     device.device_facts.integrated = true;
     let config = VramConfig::default().audit(Arc::new(MemorySink::new()));
     let manager = VramManager::simulated(config.simulated_devices(vec![device]))?;
+    let facts = PolicyRecord {
+        device: manager.device_facts(0)?,
+        allocations: Vec::new(),
+        probe: None,
+        capacity: None,
+        requested_bytes: 0,
+        ordinal: 0,
+    };
+    let decision = DeviceAttestation { decision: facts.judge(), record: facts };
     let first = manager.seal_model(b"weights", 0);
     let second = manager.seal_model(b"weights", 0);
     context.emit(PolicyEnforcement, "unified_memory_refused", |record| {
         record
             .device(DeviceClass::Simulated.as_str())
             .field("policy", "vram_only")
+            .field("decisions", [&decision])
             .field("explanation", "a device whose memory is the host's is refused, and the manager stops")
             .observe(
                 json!({"seal": "refused: policy VP-002 broken", "after": "refused: stopped", "stopped": true}),

@@ -41,9 +41,15 @@ impl Inputs {
     /// nothing can be said.
     pub fn read(directory: impl AsRef<Path>) -> Result<Self, Error> {
         let directory = directory.as_ref();
-        let requirements: RequirementsFile = read_json(directory, "requirements.json")?;
         let provenance: Provenance = read_json(directory, "provenance.json")?;
         let (records, faults) = records::read(directory, &provenance.run_id);
+        Self::with_records(directory, records, faults)
+    }
+
+    /// The same with records that were read already, and what was wrong with them.
+    pub(crate) fn with_records(directory: &Path, records: Vec<Record>, faults: Vec<String>) -> Result<Self, Error> {
+        let requirements: RequirementsFile = read_json(directory, "requirements.json")?;
+        let provenance: Provenance = read_json(directory, "provenance.json")?;
         let mut problems: Vec<Problem> =
             faults.into_iter().map(|fault| Problem::new(ProblemKind::Record, fault)).collect();
         let tests = junit::read(directory.join(junit::FILE)).unwrap_or_else(|error| {

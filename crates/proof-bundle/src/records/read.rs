@@ -1,6 +1,5 @@
 //! From the `.jsonl` files of a bundle back to records, each line checked.
 
-use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -25,7 +24,7 @@ pub fn read(directory: impl AsRef<Path>, run_id: &str) -> (Vec<Record>, Vec<Stri
     let mut problems = Vec::new();
     for stream in Stream::ALL {
         let found = read_stream(directory.as_ref(), stream, run_id);
-        problems.extend(found.faults.iter().map(|fault| fault.at(file_of(stream))));
+        problems.extend(found.problems(file_of(stream)));
         records.extend(found.records);
     }
     (records, problems)
@@ -53,24 +52,42 @@ pub(crate) struct Scan {
 pub(crate) struct Fault {
     /// The line, from 1; `None` for the file as a whole.
     pub(crate) line: Option<usize>,
+    /// What kind of thing.
+    pub(crate) kind: FaultKind,
     /// What is wrong.
     pub(crate) problem: String,
+}
+
+/// The kinds of [`Fault`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FaultKind {
+    /// The file is not what the collector writes.
+    Form,
+    /// A status does not follow from what was expected and observed.
+    Status,
+    /// The run left no observed record here.
+    Empty,
 }
 
 impl Scan {
     /// A file that cannot be read.
     pub(crate) fn broken(problem: String) -> Self {
-        Self { records: Vec::new(), faults: vec![Fault { line: None, problem }] }
+        Self { records: Vec::new(), faults: vec![Fault { line: None, kind: FaultKind::Form, problem }] }
+    }
+
+    /// What is wrong with it, each as `file:line: …`.
+    pub(crate) fn problems(&self, file: &'static str) -> impl Iterator<Item = String> {
+        self.faults.iter().map(move |fault| fault.at(file))
     }
 
     fn fault(&mut self, line: usize, problem: impl Into<String>) {
-        self.faults.push(Fault { line: Some(line), problem: problem.into() });
+        self.faults.push(Fault { line: Some(line), kind: FaultKind::Form, problem: problem.into() });
     }
 }
 
 impl Fault {
     fn at(&self, file: &'static str) -> String {
-        let Self { line, problem } = self;
+        let Self { line, problem, .. } = self;
         match line {
             Some(line) => format!("{}: {problem}", Location { file, line: *line }),
             None => format!("{file}: {problem}"),
@@ -78,19 +95,13 @@ impl Fault {
     }
 }
 
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.problem)
-    }
-}
-
-/// Reads a file line by line and keeps no more of each than a [`Record`]. `inspect` sees every line that is a JSON object:
-/// its number, its bytes, its members.
+/// Reads a file line by line and keeps no more of each than a [`Record`]. `inspect` sees every line that is JSON: its
+/// number, its bytes, its value.
 pub(crate) fn scan(
     input: impl Read,
     stream: Stream,
     run_id: &str,
-    mut inspect: impl FnMut(usize, &[u8], &Map<String, Value>),
+    mut inspect: impl FnMut(usize, &[u8], &Value),
 ) -> Scan {
     let file = file_of(stream);
     let mut scan = Scan::default();
@@ -114,12 +125,12 @@ pub(crate) fn scan(
                 break;
             }
         };
-        match serde_json::from_slice::<Map<String, Value>>(line) {
-            Ok(members) => {
-                inspect(number, line, &members);
-                match reader.record(members) {
+        match serde_json::from_slice::<Value>(line) {
+            Ok(value) => {
+                inspect(number, line, &value);
+                match reader.record(value) {
                     Ok(record) => scan.records.push(record),
-                    Err(problem) => scan.fault(number, problem),
+                    Err(Refusal(kind, problem)) => scan.faults.push(Fault { line: Some(number), kind, problem }),
                 }
             }
             Err(error) => scan.fault(number, format!("not JSON: {error}")),
@@ -127,9 +138,18 @@ pub(crate) fn scan(
         reader.pass(line);
     }
     if !scan.records.iter().any(|record| record.class == Class::Observed) {
-        scan.faults.push(Fault { line: None, problem: "no observed record".to_owned() });
+        scan.faults.push(Fault { line: None, kind: FaultKind::Empty, problem: "no observed record".to_owned() });
     }
     scan
+}
+
+/// Why a line is no record.
+struct Refusal(FaultKind, String);
+
+impl<T: Into<String>> From<T> for Refusal {
+    fn from(problem: T) -> Self {
+        Self(FaultKind::Form, problem.into())
+    }
 }
 
 /// Where the next line stands in the chain, and what it may share with the line before.
@@ -155,21 +175,24 @@ impl<'a> Reader<'a> {
         self.previous = sha256_hex(line);
     }
 
-    fn record(&mut self, mut members: Map<String, Value>) -> Result<Record, String> {
+    fn record(&mut self, value: Value) -> Result<Record, Refusal> {
+        let Value::Object(mut members) = value else {
+            return Err("not a record: it is no JSON object".into());
+        };
         let seq = members.get("seq").and_then(Value::as_u64).ok_or("not a record: `seq` is no number")?;
         if usize::try_from(seq) != Ok(self.seq) {
-            return Err(format!("`seq` is {seq} on line {}", self.seq));
+            return Err(format!("`seq` is {seq} on line {}", self.seq).into());
         }
         let run_id = text(&mut members, "run_id")?;
         if run_id != self.run_id {
-            return Err(format!("it belongs to run {}", run_id.escape_debug()));
+            return Err(format!("it belongs to run {}", run_id.escape_debug()).into());
         }
         if text(&mut members, "prev_sha256")? != self.previous {
-            return Err("`prev_sha256` is not the hash of the line before".to_owned());
+            return Err("`prev_sha256` is not the hash of the line before".into());
         }
         let requirements = match members.remove("requirements") {
             Some(Value::Array(ids)) => texts(ids).ok_or("not a record: `requirements` holds more than texts")?,
-            _ => return Err("not a record: `requirements` is no list".to_owned()),
+            _ => return Err("not a record: `requirements` is no list".into()),
         };
         let location = Location { file: self.file, line: self.seq };
         match text(&mut members, "class")?.as_str() {
@@ -183,7 +206,7 @@ impl<'a> Reader<'a> {
                 measurement: None,
             }),
             "observed" => self.observed(members, requirements, location),
-            other => Err(format!("class `{}` is neither observed nor declared", other.escape_debug())),
+            other => Err(format!("class `{}` is neither observed nor declared", other.escape_debug()).into()),
         }
     }
 
@@ -192,7 +215,7 @@ impl<'a> Reader<'a> {
         mut members: Map<String, Value>,
         requirements: Vec<String>,
         location: Location,
-    ) -> Result<Record, String> {
+    ) -> Result<Record, Refusal> {
         let test = TestId::new(text(&mut members, "binary")?, text(&mut members, "test")?);
         let class = text(&mut members, "device")?;
         let device =
@@ -201,7 +224,8 @@ impl<'a> Reader<'a> {
         let expected = members.remove("expected").unwrap_or_default();
         let seen = members.remove("observed").unwrap_or_default();
         if !status_follows(&expected, &seen, &members.remove("status").unwrap_or_default()) {
-            return Err("the status does not follow from what was expected and observed".to_owned());
+            let problem = "the status does not follow from what was expected and observed";
+            return Err(Refusal(FaultKind::Status, problem.to_owned()));
         }
         Ok(Record {
             measurement: Measurement::of(location.file, &members),

@@ -77,7 +77,7 @@ pub(super) fn share(part: usize, whole: usize) -> String {
 }
 
 /// Bidirectional controls, invisible separators, and characters that are drawn as nothing.
-pub(super) fn reorders(character: char) -> bool {
+pub(crate) fn reorders(character: char) -> bool {
     matches!(
         character,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'

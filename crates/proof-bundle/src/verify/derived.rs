@@ -1,0 +1,165 @@
+//! Whether what the bundle says follows from what the run left: coverage, reports, hashes of texts, policy decisions.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use facts::DeviceClass;
+
+use super::canonical::first_difference;
+use super::contents::{Contents, read_whole};
+use super::findings::Findings;
+use super::listing::Listing;
+use crate::bundle::json_text;
+use crate::coverage::{Coverage, Inputs, derive};
+use crate::provenance::{Metadata, Provenance};
+use crate::records::file_of;
+use crate::report::{RENDERER_VERSION, REPORTS, render_all};
+use crate::requirement::{RequirementsFile, normalise, text_sha256};
+
+/// What was derived again.
+pub(super) struct Derived {
+    /// What follows from the files of the run, whatever the bundle says.
+    pub(super) coverage: Coverage,
+    /// What was looked at.
+    pub(super) what: Vec<String>,
+}
+
+/// Derives everything again and compares. `Err` says what is missing to do so.
+pub(super) fn check(
+    bundle: &Path,
+    listing: &Listing,
+    contents: &mut Contents,
+    findings: &mut Findings,
+) -> Result<Derived, String> {
+    let missing = |file: &str| format!("{file} is missing or cannot be used");
+    let mut records = Vec::new();
+    let mut faults = Vec::new();
+    let mut decisions = 0_usize;
+    for lines in &mut contents.lines {
+        findings.extend(std::mem::take(&mut lines.judged));
+        decisions = decisions.saturating_add(lines.decisions);
+        faults.extend(lines.scan.problems(file_of(lines.stream)));
+        records.append(&mut lines.scan.records);
+    }
+    if listing.has_refused() {
+        return Err("a file was refused unread".to_owned());
+    }
+    let requirements = contents.requirements.as_ref().ok_or_else(|| missing("requirements.json"))?;
+    let provenance = contents.provenance.as_ref().ok_or_else(|| missing("provenance.json"))?;
+    check_texts(requirements, findings);
+    check_provenance(provenance, contents.metadata.as_ref(), findings);
+    let inputs = Inputs::with_records(bundle, records, faults).map_err(|error| error.to_string())?;
+    let mut coverage = derive(&inputs);
+    drop(inputs);
+    let recorded = contents.coverage.as_ref().ok_or_else(|| missing("coverage.json"))?;
+    coverage.renderer_version = recorded.renderer_version;
+    check_coverage(&coverage, recorded, &read_whole(bundle, listing, "coverage.json")?, findings);
+    let reports = check_reports(bundle, listing, recorded.renderer_version, findings);
+    let mut what = vec![
+        format!("coverage.json follows from {} tests, the records and the requirements", coverage.summary.tests.listed),
+        reports,
+    ];
+    if decisions > 0 {
+        what.push(format!("{decisions} policy decisions follow from their facts"));
+    }
+    Ok(Derived { coverage, what })
+}
+
+/// Compares to the byte, and names the requirements whose statuses differ.
+fn check_coverage(derived: &Coverage, recorded: &Coverage, bytes: &[u8], findings: &mut Findings) {
+    let text = match json_text(derived) {
+        Ok(text) if text == bytes => return,
+        Ok(text) => text,
+        Err(error) => return findings.add("coverage.json", None, format!("it cannot be derived: {error}")),
+    };
+    let line = first_difference(&text, bytes);
+    let differing = derived
+        .requirements
+        .iter()
+        .zip(&recorded.requirements)
+        .filter(|(ours, theirs)| ours.id == theirs.id && ours.status != theirs.status);
+    let statuses: Vec<String> = differing
+        .map(|(ours, theirs)| format!("{} is {} and not {}", ours.id, ours.status.as_str(), theirs.status.as_str()))
+        .collect();
+    let what = if statuses.is_empty() { "no status differs".to_owned() } else { statuses.join(", ") };
+    findings.add("coverage.json", line, format!("it does not follow from the files beside it: {what}"));
+}
+
+/// Renders the reports again where the version allows it, and says what was done.
+fn check_reports(bundle: &Path, listing: &Listing, version: u32, findings: &mut Findings) -> String {
+    for (name, since) in REPORTS {
+        if version >= since && !listing.has(name) {
+            findings.add(name, None, "the report is missing");
+        }
+    }
+    if version != RENDERER_VERSION {
+        return format!(
+            "reports not re-derived: version {version} rendered them, this is version {RENDERER_VERSION}; the rest stands"
+        );
+    }
+    let rendered = match render_all(bundle) {
+        Ok(rendered) => rendered,
+        Err(error) => {
+            findings.add(".", None, format!("the reports cannot be rendered: {error}"));
+            return String::new();
+        }
+    };
+    for (name, text) in &rendered {
+        match read_whole(bundle, listing, name) {
+            Ok(bytes) if bytes == text.as_bytes() => {}
+            Ok(bytes) => {
+                let line = first_difference(text.as_bytes(), &bytes);
+                findings.add(name.as_str(), line, "it is not what the files beside it render to");
+            }
+            // Missing: said above.
+            Err(_) => {}
+        }
+    }
+    format!("{} reports render again to the same bytes", rendered.len())
+}
+
+fn check_texts(file: &RequirementsFile, findings: &mut Findings) {
+    const FILE: &str = "requirements.json";
+    let mut ids = BTreeSet::new();
+    for mapped in &file.requirements {
+        let requirement = &mapped.requirement;
+        let id = &requirement.id;
+        if normalise(&requirement.text) != requirement.text || text_sha256(&requirement.text) != requirement.text_sha256
+        {
+            findings.add(FILE, None, format!("the hash of {id} is not that of its text"));
+        }
+        if !ids.insert(id) {
+            findings.add(FILE, None, format!("{id} is there twice"));
+        }
+        if !mapped.mapped_tests.is_sorted_by(|one, next| one < next) {
+            findings.add(FILE, None, format!("the tests mapped to {id} are not sorted, each once"));
+        }
+        if !file.documents.iter().any(|document| document.file == requirement.document) {
+            findings.add(FILE, None, format!("the document of {id} is not listed"));
+        }
+    }
+}
+
+/// What the two files about the run must agree on.
+fn check_provenance(provenance: &Provenance, metadata: Option<&Metadata>, findings: &mut Findings) {
+    const FILE: &str = "provenance.json";
+    let commit = provenance.commit.sha.get(..8).unwrap_or_default();
+    if provenance.run_id.get(16..24) != Some(commit) {
+        findings.add(FILE, None, "the run id does not name the commit");
+    }
+    for device in provenance.devices.iter().filter(|device| device.class == DeviceClass::Gpu) {
+        if device.uuid.is_zero() || device.driver_version.is_none() || device.compute_capability.is_none() {
+            let problem = "a GPU has a uuid, a driver version and a compute capability, and this device does not";
+            findings.add(FILE, None, problem);
+        }
+    }
+    let Some(metadata) = metadata else {
+        return;
+    };
+    if metadata.git_sha != provenance.commit.sha {
+        findings.add("metadata.json", None, "its commit is not the one that provenance.json names");
+    }
+    if metadata.gpu_devices != provenance.devices {
+        findings.add("metadata.json", None, "its devices are not those that provenance.json names");
+    }
+}

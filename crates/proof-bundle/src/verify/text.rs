@@ -1,0 +1,120 @@
+//! What a person reads: the verdict first, a line for each check, then what the run shows and what nobody claims.
+
+use std::path::Path;
+
+use super::{Check, Shown, Verification};
+use crate::exit::Exit;
+use crate::report::reorders;
+
+/// The non-claims of the reports, in one line.
+const NON_CLAIMS: &str = "Not claimed: evidence supports a control and certifies nothing; that statuses follow shows \
+    consistency, and who ran the tests vouches for the rest; ECC corrects single-bit errors before a hash sees them; root \
+    on the host can subvert all of it; a window remains between verification and execution; vectors are no FIPS validation.";
+
+/// The whole output.
+pub(super) fn of(bundle: &Path, verification: &Verification) -> String {
+    let exit = verification.exit();
+    let mut text = format!("{}\n  bundle     {}\n", verdict(verification, exit), shown(&bundle.display().to_string()));
+    for (name, check) in verification.checks() {
+        text.push_str(&line(name, check));
+    }
+    match &verification.shown {
+        Some(run) if !verification.intact.fails() && !verification.derived.fails() => {
+            text.push_str(if verification.trusted.fails() {
+                "\nWhat the bundle says, and no trusted key vouches for\n"
+            } else {
+                "\nWhat the run shows\n"
+            });
+            text.push_str(&run_of(run));
+        }
+        _ => text.push_str("\nWhat the bundle says counts for nothing: see above.\n"),
+    }
+    text.push_str(&format!("\n{NON_CLAIMS}\n"));
+    text
+}
+
+fn verdict(verification: &Verification, exit: Exit) -> String {
+    let code = exit.code();
+    match (exit, &verification.shown) {
+        (Exit::NotIntact | Exit::NotTrusted | Exit::NotDerived | Exit::OtherCommit | Exit::Stale, _) => {
+            format!("NOT VERIFIED: {} (exit code {code})", meaning(exit))
+        }
+        (_, Some(run)) if verification.trusted.holds() => format!("VERIFIED: {} (exit code {code})", run.result),
+        (_, Some(run)) => {
+            format!("INTACT, and nobody vouches for it (--integrity-only): {} (exit code {code})", run.result)
+        }
+        _ => format!("NOT VERIFIED (exit code {code})"),
+    }
+}
+
+fn meaning(exit: Exit) -> &'static str {
+    Exit::TABLE.into_iter().find(|(known, _)| *known == exit).map(|(_, meaning)| meaning).unwrap_or_default()
+}
+
+fn line(name: &str, check: &Check) -> String {
+    match check {
+        Check::Holds { what } => format!("  {name:<9}  yes: {}\n", shown(&what.join("; "))),
+        Check::NotAsked { why } => format!("  {name:<9}  not asked: {}\n", shown(why)),
+        Check::NotReached { why } => format!("  {name:<9}  not reached: {}\n", shown(why)),
+        Check::Fails { findings } => {
+            let mut text = format!("  {name:<9}  NO\n");
+            for finding in findings {
+                text.push_str(&format!("               {}\n", shown(&finding.to_string())));
+            }
+            text
+        }
+    }
+}
+
+fn run_of(run: &Shown) -> String {
+    let count = &run.requirements;
+    let dirty = if run.dirty { ", with uncommitted changes" } else { "" };
+    let mut text = format!("  run        {}, of commit {}{dirty}, ended {}\n", run.run_id, run.commit, run.finished);
+    text.push_str(&format!("  result     {}\n", run.result));
+    text.push_str(&format!("  proven     {} of {} requirements\n", count.proven, count.total));
+    if !run.needs_gpu.is_empty() {
+        text.push_str(&format!(
+            "  needs GPU  {} of {}, not proven here: {}\n",
+            run.needs_gpu.len(),
+            count.total,
+            run.needs_gpu.join(", ")
+        ));
+    }
+    if !run.open.is_empty() {
+        text.push_str(&format!("  open       {} of {}: {}\n", run.open.len(), count.total, run.open.join(", ")));
+    }
+    let tests = &run.tests;
+    text.push_str(&format!(
+        "  tests      {} of {} passed, {} failed, {} did not run, {} left no verdict\n",
+        tests.passed, tests.listed, tests.failed, tests.not_run, tests.dead
+    ));
+    text.push_str(&format!(
+        "  records    {} of {} observed records hold; {} declared records count for nothing\n",
+        run.records_holding, run.records_observed, run.records_declared
+    ));
+    let classes = if run.device_classes.is_empty() { "none".to_owned() } else { run.device_classes.join(", ") };
+    text.push_str(&format!("  devices    {classes}; {}\n", run.devices.join("; ")));
+    if !run.has_gpu() {
+        text.push_str(
+            "             NO GPU: host memory played the part of a GPU; nothing here is evidence from a GPU\n",
+        );
+    }
+    for problem in &run.problems {
+        text.push_str(&format!("  problem    {problem}\n"));
+    }
+    // Names of tests and devices come from the bundle.
+    text.lines().map(|line| format!("{}\n", shown(line))).collect()
+}
+
+/// The text without characters that a terminal obeys or that reorder what it shows.
+fn shown(text: &str) -> String {
+    let hidden = |character: char| character.is_control() || reorders(character);
+    text.chars().fold(String::with_capacity(text.len()), |mut plain, character| {
+        if hidden(character) {
+            plain.extend(character.escape_unicode());
+        } else {
+            plain.push(character);
+        }
+        plain
+    })
+}

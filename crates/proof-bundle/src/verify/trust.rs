@@ -1,0 +1,117 @@
+//! Whether someone whose key came from outside vouches for the bundle, and whether what was signed follows from it.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::contents::{Contents, read_whole};
+use super::findings::{Check, Findings};
+use super::listing::{ATTESTATIONS, Listing};
+use crate::attest::{DIRECTORY, Envelope, PublicKey, statements};
+use crate::report::RENDERER_VERSION;
+use crate::sums;
+
+/// The envelopes of a bundle that are in their one form, by name.
+pub(super) struct Envelopes(Vec<(&'static str, Envelope)>);
+
+impl Envelopes {
+    /// Reads both; one in another form than the canonical one is a finding.
+    pub(super) fn read(bundle: &Path, listing: &Listing, findings: &mut Findings) -> Self {
+        let mut envelopes = Vec::new();
+        for name in ATTESTATIONS.into_iter().filter(|name| listing.has(name)) {
+            match read_whole(bundle, listing, name).and_then(|bytes| Envelope::parse(&bytes)) {
+                Ok(envelope) => envelopes.push((name, envelope)),
+                Err(problem) => findings.add(name, None, problem),
+            }
+        }
+        Self(envelopes)
+    }
+
+    fn get(&self, name: &str) -> Option<&Envelope> {
+        self.0.iter().find(|(known, _)| *known == name).map(|(_, envelope)| envelope)
+    }
+
+    /// Whether one of `keys` signed both statements, and they are about this bundle's `SHA256SUMS`.
+    ///
+    /// A key id that was changed after signing, which no signature covers, is a finding of `form`.
+    pub(super) fn trusted(
+        &self,
+        listing: &Listing,
+        contents: &Contents,
+        keys: &[PublicKey],
+        form: &mut Findings,
+    ) -> Check {
+        let mut findings = Findings::default();
+        if keys.is_empty() {
+            let problem = "no key to trust was given: give one with --public-key, or ask for --integrity-only";
+            findings.add(".", None, problem);
+            return findings.check(Vec::new());
+        }
+        let mut what = Vec::new();
+        for name in ATTESTATIONS {
+            let Some(envelope) = self.get(name) else {
+                let missing = if listing.has(name) { "it cannot be read" } else { "there is no such statement" };
+                findings.add(name, None, missing);
+                continue;
+            };
+            let Some(key) = keys.iter().find(|key| envelope.is_signed_by(key)) else {
+                findings.add(name, None, "none of the keys given signed it");
+                continue;
+            };
+            let keyid = key.keyid();
+            if envelope.keyid() != keyid {
+                form.add(name, None, "its keyid is not that of the key that signed it: it was changed afterwards");
+            }
+            if subject(envelope.payload()).as_deref() != contents.digests.get(sums::FILE).map(String::as_str) {
+                findings.add(name, None, "it was signed for another SHA256SUMS than this bundle's");
+            }
+            let signed = format!("both statements signed by the key {keyid}");
+            if !what.contains(&signed) {
+                what.push(signed);
+            }
+        }
+        findings.check(what)
+    }
+
+    /// Compares each statement with the one that follows from the bundle's files; says what was done.
+    pub(super) fn check_statements(
+        &self,
+        bundle: &Path,
+        listing: &Listing,
+        renderer_version: u32,
+        findings: &mut Findings,
+    ) -> Option<String> {
+        if self.0.is_empty() || listing.has_refused() {
+            return None;
+        }
+        if renderer_version != RENDERER_VERSION {
+            return Some("statements not re-derived, for the same reason".to_owned());
+        }
+        let derived = match statements(bundle) {
+            Ok(derived) => derived,
+            Err(error) => {
+                findings.add(DIRECTORY, None, format!("the statements cannot be derived: {error}"));
+                return None;
+            }
+        };
+        for (file, payload) in derived {
+            let name = format!("{DIRECTORY}/{file}");
+            if self.get(&name).is_some_and(|envelope| envelope.payload() != payload) {
+                findings.add(name, None, "what it states does not follow from the bundle's files");
+            }
+        }
+        Some(format!("{} statements follow to the byte", self.0.len()))
+    }
+}
+
+/// The SHA-256 that a statement gives for its subject `SHA256SUMS`.
+fn subject(payload: &[u8]) -> Option<String> {
+    let statement: Value = serde_json::from_slice(payload).ok()?;
+    let subjects = statement.get("subject")?.as_array()?;
+    let mut digests = subjects
+        .iter()
+        .filter(|subject| subject.get("name").and_then(Value::as_str) == Some(sums::FILE))
+        .map(|subject| subject.pointer("/digest/sha256").and_then(Value::as_str));
+    let digest = digests.next()??;
+    digests.next().is_none().then(|| digest.to_owned())
+}
