@@ -74,10 +74,9 @@ fn chosen(coverage: &RequirementCoverage) -> Vec<&str> {
     let failing = coverage.reasons.iter().filter_map(|reason| reason.strip_suffix(" does not hold"));
     let failing: BTreeSet<&str> = failing.collect();
     let mut files = BTreeSet::new();
-    let file = |location: &str| location.rsplit_once(':').map(|(file, _)| file.to_owned());
     let evidence = || coverage.evidence.iter().map(String::as_str);
     let mut chosen: Vec<&str> = evidence().filter(|location| failing.contains(location)).take(SHOWN).collect();
-    let first_of_each_file = evidence().filter(|location| files.insert(file(location)));
+    let first_of_each_file = evidence().filter(|location| files.insert(location.split(':').next()));
     for location in first_of_each_file.chain(evidence().take(SHOWN)) {
         if chosen.len() < SHOWN && !chosen.contains(&location) {
             chosen.push(location);
