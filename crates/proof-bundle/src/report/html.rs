@@ -6,6 +6,7 @@
 
 mod controls;
 mod markup;
+mod measured;
 mod parts;
 mod plot;
 mod provenance;
@@ -24,7 +25,7 @@ use style::Sheet;
 pub(crate) const FILE: &str = "report.html";
 
 /// The sections, as the contents of the page list them.
-const SECTIONS: [(&str, &str); 14] = [
+const SECTIONS: [(&str, &str); 15] = [
     ("verdict", "Verdict"),
     ("open", "Not proven"),
     ("summary", "Coverage by specification"),
@@ -34,6 +35,7 @@ const SECTIONS: [(&str, &str); 14] = [
     ("vulnerabilities", "Vulnerabilities"),
     ("features", "Behaviour features"),
     ("code", "Code coverage"),
+    ("mutation", "Planted faults"),
     ("controls", "Compliance references"),
     ("timings", "Timings"),
     ("provenance", "Provenance"),
@@ -95,7 +97,8 @@ fn sections(source: &Source) -> Html {
         controls::properties(source),
         controls::vulnerabilities(source),
         controls::features(source),
-        summary::code_coverage(source),
+        measured::code_coverage(source),
+        measured::mutation(source),
         controls::compliance(source),
         timings::render(source),
         provenance::render(source),

@@ -17,17 +17,8 @@ pub(super) fn render(mutation: Option<&Mutation>) -> String {
         );
         return text;
     };
-    let Mutation { state, listed, tried, killed, timeout, survived, unviable, .. } = mutation;
-    let viable = tried.saturating_sub(*unviable);
-    let rows = [
-        ["Tried on the sources of this run".to_owned(), share(*tried, *listed)],
-        ["Of those, do not compile, and say nothing".to_owned(), share(*unviable, *tried)],
-        ["Noticed by a test that failed".to_owned(), share(*killed, viable)],
-        ["Noticed by a test that ran past its time".to_owned(), share(*timeout, viable)],
-        ["Survived: no mapped test noticed".to_owned(), share(*survived, viable)],
-        ["Tried on other sources: not counted".to_owned(), share(mutation.of_other_sources, *listed)],
-    ];
-    text.push_str(&format!("**Matrix**: {}\n\n", meaning(*state)));
+    let rows = figures(mutation).map(|(what, part, whole)| [what.to_owned(), share(part, whole)]);
+    text.push_str(&format!("**Matrix**: {}\n\n", meaning(mutation.state)));
     text.push_str(&table(["Mutants", "Count"], rows));
     let commit = Commit { sha: mutation.commit.clone(), dirty: mutation.dirty };
     text.push_str(&format!(
@@ -59,7 +50,22 @@ pub(super) fn render(mutation: Option<&Mutation>) -> String {
     text
 }
 
-fn meaning(state: MatrixState) -> &'static str {
+/// The figures, each with its denominator.
+pub(super) fn figures(mutation: &Mutation) -> [(&'static str, usize, usize); 6] {
+    let Mutation { listed, tried, killed, timeout, survived, unviable, of_other_sources, .. } = *mutation;
+    let viable = tried.saturating_sub(unviable);
+    [
+        ("Tried on the sources of this run", tried, listed),
+        ("Of those, do not compile, and say nothing", unviable, tried),
+        ("Noticed by a test that failed", killed, viable),
+        ("Noticed by a test that ran past its time", timeout, viable),
+        ("Survived: no mapped test noticed", survived, viable),
+        ("Tried on other sources: not counted", of_other_sources, listed),
+    ]
+}
+
+/// What a matrix in this state says.
+pub(super) fn meaning(state: MatrixState) -> &'static str {
     match state {
         MatrixState::Empty => "empty: no mutant was tried on the sources of this run, and no status depends on it",
         MatrixState::Partial => {

@@ -20,10 +20,13 @@ impl Element {
     pub(crate) fn attribute(&self, name: &str) -> &str {
         self.attributes.get(name).map(String::as_str).unwrap_or_default()
     }
+}
 
-    pub(crate) fn has_class(&self, class: &str) -> bool {
-        self.attribute("class").split(' ').any(|one| one == class)
-    }
+/// The text of the element `id`, with one blank between words.
+pub(crate) fn text_of(elements: &[Element], id: &str) -> String {
+    let element = elements.iter().find(|element| element.attribute("id") == id).unwrap_or_else(|| panic!("no #{id}"));
+    // The gap between groups of digits is no blank between words.
+    element.text.replace('\u{202f}', "").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// All elements of a page, in the order of their ends.

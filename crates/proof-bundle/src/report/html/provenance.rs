@@ -51,6 +51,8 @@ pub(super) fn render(source: &Source) -> Html {
     html.push(models(&metadata.models));
     html.push(digests("Digests of the test binaries", &provenance.test_binaries));
     html.push(digests("Digests of the kernel images", &provenance.kernel_images));
+    html.push(digests("Digests of the library's sources", &provenance.sources));
+    html.push(digests("Digests of what the tests were built from", &provenance.test_sources));
     html.push(class(
         "p",
         "fine",

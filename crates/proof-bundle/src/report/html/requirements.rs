@@ -140,6 +140,11 @@ fn requirement(source: &Source, document: usize, mapped: &MappedRequirement, cov
         rows.push(("Why it is not proven", list(reasons, SHOWN, "coverage.json")));
     }
     rows.push(("Tests", tests(coverage)));
+    let kills = match coverage.kills {
+        None => "not measured".to_owned(),
+        Some(kills) => format!("{kills} of those planted were noticed by at least one of its tests"),
+    };
+    rows.push(("Faults", kills.into()));
     rows.push(("Records", records(source, coverage)));
     rows.push(("Not claimed", list(one.non_claims.iter().map(|claim| sentence(claim)), SHOWN, "requirements.json")));
     rows.push((

@@ -1,11 +1,9 @@
-//! Coverage by specification, the tests of the run, and the code that they ran.
+//! Coverage by specification, and the tests of the run.
 
 use super::markup::{Html, class, plain};
 use super::parts::{Column, Narrow, code, file_link, more, outcome, table};
 use super::section;
-use crate::code_coverage::ModuleCoverage;
 use crate::coverage::StatusCount;
-use crate::report::markdown::percent;
 use crate::report::{Source, clip};
 
 /// How many tests that did not pass are listed.
@@ -131,53 +129,4 @@ pub(super) fn tests(source: &Source) -> Html {
     html.push(class("p", "fine", declared));
     html.push(plain("p", ["Every test, run or not, is in ".into(), file_link("tests.junit.xml"), ".".into()]));
     section("tests", "Tests", html)
-}
-
-/// How many lines of each crate the tests ran.
-pub(super) fn code_coverage(source: &Source) -> Html {
-    let Some(measured) = &source.code_coverage else {
-        return section("code", "Code coverage", plain("p", "Absent: not measured by this run."));
-    };
-    let row = |name: Html, one: &ModuleCoverage| -> [Html; 4] {
-        let coverage =
-            percent(one.tested, one.lines).map_or_else(|| "absent".to_owned(), |percent| format!("{percent} %"));
-        [name, one.lines.to_string().into(), one.tested.to_string().into(), coverage.into()]
-    };
-    let modules = measured.modules.iter().take(DOCUMENTS).map(|one| row(code(&one.module), one));
-    let columns =
-        [Column::Text("Crate"), Column::Number("Lines"), Column::Number("Tested"), Column::Number("Coverage")];
-    let commit = if measured.dirty { " with uncommitted changes" } else { "" };
-    section(
-        "code",
-        "Code coverage",
-        [
-            table(
-                "Code coverage",
-                Narrow::Scrolls,
-                columns,
-                modules.chain([row(plain("b", "All"), &measured.total())]),
-            ),
-            more(measured.modules.len(), DOCUMENTS, "code_coverage.json"),
-            class(
-                "p",
-                "fine",
-                "Lines: those that can be run, the tests’ own apart. Tested: a test ran them, which says nothing of whether \
-                 it would notice a fault in them.",
-            ),
-            class(
-                "p",
-                "fine",
-                [
-                    "Counted by ".into(),
-                    code(&measured.tool),
-                    " at commit ".into(),
-                    code(&measured.commit),
-                    commit.into(),
-                    " with ".into(),
-                    code(&measured.command),
-                    ".".into(),
-                ],
-            ),
-        ],
-    )
 }
