@@ -14,7 +14,11 @@ mod support;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 use support::{Case, Run, finish, xtask};
 
@@ -187,4 +191,32 @@ fn a_tool_that_fails_is_an_error_and_never_a_figure() {
         assert_eq!(run.stderr.contains("    a test failed"), tool.contains("a test failed"), "{}", run.stderr);
     }
     assert_eq!(case.bundles(), [""; 0]);
+}
+
+#[test]
+fn ctrl_c_stops_the_coverage_tool_and_leaves_no_bundle() {
+    let case = Case::new();
+    let cargo = cargo_with(&case, &format!("{VERSION}echo >\"$out/started\"; sleep 600"));
+    let temporary = tempfile::tempdir().unwrap();
+    let mut command = case.proof_command(&["--code-coverage"]);
+    command.env("CARGO", &cargo).env("TMPDIR", temporary.path()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    let began = Instant::now();
+    let started = || {
+        let mut scratch = std::fs::read_dir(temporary.path()).unwrap().flatten();
+        scratch.any(|entry| entry.path().join("code-coverage/started").is_file())
+    };
+    while !started() {
+        assert!(began.elapsed() < Duration::from_secs(60), "the tool never ran");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(130));
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert!(said.lines().last().unwrap().starts_with("error: interrupted"), "{said}");
+    assert_eq!(case.bundles(), [""; 0]);
+    assert_eq!(case.processes(), [""; 0].map(PathBuf::from), "the tool lives on");
+    assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0, "temporary files are left behind");
+    std::fs::remove_file(cargo).unwrap();
 }

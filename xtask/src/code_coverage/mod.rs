@@ -23,6 +23,9 @@ use crate::{env, output, process};
 /// How much of the tool's last words is shown when it fails, in lines.
 const LAST_WORDS: usize = 15;
 
+/// How much of each of these lines is shown, in characters: cargo prints whole command lines of the compiler.
+const LONGEST_WORDS: usize = 200;
+
 /// How long a test binary may be silent, in seconds: counters make tests slow.
 const SILENCE: &str = "600";
 
@@ -198,5 +201,9 @@ fn last_words(log: &Path) -> Vec<String> {
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let first = lines.len().saturating_sub(LAST_WORDS);
-    lines.into_iter().skip(first).map(|line| line.escape_debug().to_string()).collect()
+    let plain = |line: &str| {
+        let shown = line.chars().take(LONGEST_WORDS);
+        shown.map(|c| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() }).collect()
+    };
+    lines.into_iter().skip(first).map(plain).collect()
 }
