@@ -102,6 +102,8 @@ fn test_compute_digest_deterministic() {
     }
     let mut flipped = model;
     flipped[1_000_002] ^= 0x80;
+    let unfinished = format!("{:?}", Sha256Stream::new());
+    check(Stream::CryptoValidation, "sha256_shows_no_state", "Sha256Stream { .. }", unfinished);
     check(Stream::CryptoValidation, "sha256_of_one_flipped_bit_is_the_same", false, whole == sha256(&flipped).to_hex());
 }
 
@@ -122,6 +124,7 @@ fn any_cut_into_pieces_gives_the_same_digest() {
 
 #[test]
 fn a_digest_reads_what_it_writes_and_nothing_else() {
+    proves!("IV-004");
     runner()
         .run(&any::<[u8; 32]>(), |bytes| {
             let digest = Sha256Digest::from_bytes(bytes);
@@ -148,6 +151,11 @@ fn a_digest_reads_what_it_writes_and_nothing_else() {
         &"é".repeat(32),
     ];
     for text in refused {
-        assert_eq!(Sha256Digest::from_hex(text), Err(DigestError::NotHex), "{text:?}");
+        let read = Sha256Digest::from_hex(text).map_or_else(|error| error.to_string(), |digest| digest.to_hex());
+        check(Stream::InputValidation, "digest_refused", DigestError::NotHex.to_string(), read);
     }
+    let mixed = "0123456789abcdefABCDEF".repeat(3)[..64].to_owned();
+    let read = Sha256Digest::from_hex(&mixed).unwrap();
+    check(Stream::InputValidation, "digest_read_in_either_case", mixed.to_lowercase(), read);
+    check(Stream::InputValidation, "digest_bytes_read", [0x01, 0x23, 0x45, 0x67], &read.as_bytes()[..4]);
 }

@@ -101,6 +101,12 @@ fn the_tree_is_right_around_every_boundary_of_the_format() {
         check(Stream::CryptoValidation, &operation, naive_digest(&data).to_hex(), tree.digest().to_hex());
     }
     assert_eq!(tree(&[]).root(), [0; 32]);
+
+    let (mut hasher, data) = (TreeHasher::new(), pattern(5000));
+    hasher.update(&data);
+    check(Stream::CryptoValidation, "hasher_shown", "TreeHasher { data_bytes: 5000, .. }", format!("{hasher:?}"));
+    let shown = format!("Tree {{ data_bytes: 5000, digest: TreeDigest({}), .. }}", naive_digest(&data).to_hex());
+    check(Stream::CryptoValidation, "tree_shown", shown, format!("{:?}", hasher.finish()));
 }
 
 #[test]
@@ -191,19 +197,26 @@ fn all_blocks_are_found_when_all_differ() {
 
 #[test]
 fn what_one_of_two_lengths_lacks_differs() {
+    proves!("CI-004");
     let data = pattern(1_000_000);
     let differing = |shorter: usize, longer: usize| {
         let found = tree(&data[..shorter]).differing_blocks(&tree(&data[..longer]));
         assert_eq!(tree(&data[..longer]).differing_blocks(&tree(&data[..shorter])), found);
         found
     };
-    assert_eq!(differing(0, 1), [0]);
-    assert_eq!(differing(0, 8193), [0, 1, 2]);
-    assert_eq!(differing(4095, 4096), [0]);
-    assert_eq!(differing(4096, 4097), [1]);
-    assert_eq!(differing(4096, 12_288), [1, 2]);
-    assert_eq!(differing(5000, 12_288), [1, 2]);
-    assert_eq!(differing(524_288, 524_289), [128]);
+    let cases: [(usize, usize, &[u64]); 7] = [
+        (0, 1, &[0]),
+        (0, 8193, &[0, 1, 2]),
+        (4095, 4096, &[0]),
+        (4096, 4097, &[1]),
+        (4096, 12_288, &[1, 2]),
+        (5000, 12_288, &[1, 2]),
+        (524_288, 524_289, &[128]),
+    ];
+    for (shorter, longer, blocks) in cases {
+        let operation = format!("blocks_that_{longer}_bytes_have_beyond_{shorter}");
+        check(Stream::CryptoValidation, &operation, blocks, differing(shorter, longer));
+    }
 
     let mut changed = data.clone();
     changed[9000] ^= 1;

@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+use std::collections::BTreeSet;
+
 use evidence::{Stream, check, check_on, proves};
 use facts::{
     AllocationFacts, Capacity, DeviceClass, DeviceFacts, DeviceUuid, DriverModel, EccMode, MemoryType, ProbeFacts,
@@ -291,6 +293,7 @@ fn a_probe_that_does_not_pass_is_a_violation_on_any_device() {
 
 #[test]
 fn a_device_that_is_not_identified_is_a_violation() {
+    proves!("VP-006");
     expect_each_breaks(
         Rule::Vp006,
         &[
@@ -326,8 +329,24 @@ fn a_decision_is_found_out_by_judging_the_recorded_facts_again() {
 }
 
 #[test]
-fn rules_are_written_by_their_requirement_ids() {
-    let ids = Rule::ALL.map(|rule| serde_json::to_value(rule).unwrap());
-    assert_eq!(ids, ["VP-001", "VP-002", "VP-003", "VP-004", "VP-005", "VP-006"]);
-    assert_eq!(Rule::ALL.map(|rule| rule.to_string()), ids.map(|id| id.as_str().unwrap().to_owned()));
+fn rules_and_outcomes_are_shown_as_they_are_written_in_a_decision() {
+    proves!("VP-006");
+    let written = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let ids = Rule::ALL.map(|rule| written(serde_json::to_value(rule).unwrap()));
+    check(
+        Stream::PolicyEnforcement,
+        "rules_written",
+        ["VP-001", "VP-002", "VP-003", "VP-004", "VP-005", "VP-006"],
+        &ids,
+    );
+    check(Stream::PolicyEnforcement, "rules_shown", &ids, Rule::ALL.map(|rule| rule.to_string()));
+    let outcomes = [Outcome::Enforced, Outcome::Simulated, Outcome::Unproven, Outcome::Violated];
+    check(
+        Stream::PolicyEnforcement,
+        "outcomes_shown",
+        outcomes.map(|outcome| written(serde_json::to_value(outcome).unwrap())),
+        outcomes.map(Outcome::as_str),
+    );
+    let expectations: BTreeSet<String> = fit().judge().findings().iter().map(|one| one.expected.clone()).collect();
+    check(Stream::PolicyEnforcement, "each_rule_expects_something_of_its_own", Rule::ALL.len(), expectations.len());
 }
