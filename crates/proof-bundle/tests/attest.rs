@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 
 use fixture::{COMMIT, Fixture};
 use proof_bundle::attest::{
-    DIRECTORY, Envelope, ModelSigningKey, PAYLOAD_TYPE, PublicKey, RESIDENCY, SigningKey, TEST_RESULT, pae, sign,
-    statements,
+    DIRECTORY, Envelope, ModelSigningKey, PAYLOAD_TYPE, PublicKey, RESIDENCY, RESIDENCY_PREDICATE, SigningKey,
+    TEST_RESULT, TEST_RESULT_PREDICATE, pae, sign, statements,
 };
 use proof_bundle::diff::bundle_diff;
 use proof_bundle::junit::Outcome;
@@ -446,4 +446,18 @@ fn the_residency_statement_says_what_was_shown_on_which_device_and_what_is_not_c
         json!([{"binary": "seal::tag", "test": "tag_is_right", "result": "not_run", "reason": "not today"}])
     );
     assert!(predicate["non_claims"].as_array().unwrap().iter().any(|claim| claim.as_str().unwrap().contains("Root")));
+}
+
+#[test]
+fn the_guide_to_verification_names_what_is_written() {
+    let fixture = Fixture::healthy();
+    let guide = fs::read_to_string(signed(&fixture).join("VERIFY.md")).unwrap();
+    let pae_head = format!("'DSSEv1 {} {PAYLOAD_TYPE} %s '", PAYLOAD_TYPE.len());
+    let kinds = [TEST_RESULT_PREDICATE, RESIDENCY_PREDICATE].map(|kind| format!("\"predicateType\":\"{kind}\""));
+    for words in kinds.iter().chain([&pae_head]) {
+        assert!(guide.contains(words), "{words}");
+    }
+    for name in [TEST_RESULT, RESIDENCY] {
+        assert!(guide.contains(&format!("`{DIRECTORY}/{name}`")), "{name}");
+    }
 }
