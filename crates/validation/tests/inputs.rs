@@ -114,12 +114,6 @@ fn test_valid_device_in_range() {
         u32::MAX - 1,
         GpuIndex::parse(u32::MAX - 1, u32::MAX).map_or(0, GpuIndex::get),
     );
-    check(
-        Stream::InputValidation,
-        "device_index_shown",
-        "7",
-        GpuIndex::parse(7, 8).map_or_else(|error| error.to_string(), |index| index.to_string()),
-    );
 }
 
 #[test]
@@ -290,6 +284,7 @@ fn a_tensor_parallel_index_lies_below_its_count() {
 
 #[test]
 fn error_messages_say_what_is_accepted() {
+    proves!("RP-004");
     let messages = [
         ShardId::parse("").unwrap_err(),
         ShardId::parse(&"x".repeat(257)).unwrap_err(),
@@ -306,6 +301,24 @@ fn error_messages_say_what_is_accepted() {
         TensorParallel::parse(2, 2).unwrap_err(),
     ]
     .map(|error| error.to_string());
+    check(
+        Stream::InputValidation,
+        "accepted_values_are_shown",
+        ["4096", "7", "part 3 of 8"],
+        [
+            ModelSize::parse(4096, 4096).map(|size| size.to_string()),
+            GpuIndex::parse(7, 8).map(|index| index.to_string()),
+            TensorParallel::parse(3, 8).map(|part| part.to_string()),
+        ]
+        .map(|shown| shown.unwrap_or_else(|error| error.to_string())),
+    );
+    // Each says after its colon what is accepted.
+    check(
+        Stream::InputValidation,
+        "messages_that_say_what_is_accepted",
+        messages.len(),
+        messages.iter().filter(|message| message.contains(": ")).count(),
+    );
     // Inline, because a machine that only runs the tests need not have the sources.
     insta::assert_snapshot!(messages.join("\n"), @r"
     shard id is empty: use 1 to 256 letters, digits, '-' or '_'
