@@ -69,6 +69,7 @@ impl XtaskError {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Usage(_) => Exit::Usage,
+            Self::Bundle(proof_bundle::Error::Unsignable { exit, .. }) => *exit,
             Self::Write { .. } | Self::Bundle(proof_bundle::Error::Io { action: "create" | "write", .. }) => {
                 Exit::Found
             }

@@ -170,11 +170,15 @@ mod tests {
         let key = key.to_str().unwrap();
         let empty = dir.path().join("empty");
         std::fs::create_dir(&empty).unwrap();
-        for (bundle, words) in [("missing", "cannot open"), ("k", "SHA256SUMS"), ("empty", "SHA256SUMS")] {
+        for (bundle, words, exit) in [
+            ("missing", "cannot open", Exit::BadInput),
+            ("k", "is not signed", Exit::NotIntact),
+            ("empty", "missing", Exit::NotIntact),
+        ] {
             let path = dir.path().join(bundle);
             let error = sign(&parse(&[path.to_str().unwrap(), "--key", key]).unwrap()).unwrap_err();
             assert!(error.line().contains(words) && !error.line().contains('\n'), "{}", error.line());
-            assert_eq!(error.exit(), Exit::BadInput);
+            assert_eq!(error.exit(), exit);
         }
         assert_eq!(std::fs::read_dir(empty).unwrap().count(), 0);
         assert_eq!(sign(&parse(&["--check-keys", "--key", key]).unwrap()).unwrap(), Exit::Proven);

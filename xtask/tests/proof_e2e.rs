@@ -283,7 +283,7 @@ fn a_proof_with_a_key_is_signed_and_no_test_is_told_of_the_key() {
     let unsigned = case.proof(&[]).ends(0, &[]).bundle();
     assert!(!unsigned.join(DIRECTORY).exists());
     std::fs::write(unsigned.join("seeds.txt"), "43\n").unwrap();
-    sign(&unsigned, &key).refuses(12, &["seeds.txt"]);
+    sign(&unsigned, &key).refuses(20, &["seeds.txt"]);
     assert!(!unsigned.join(DIRECTORY).exists());
 }
 

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::exit::Exit;
+
 /// Why a bundle could not be written or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -106,6 +108,8 @@ pub enum Error {
     Unsignable {
         /// The bundle's directory.
         bundle: PathBuf,
+        /// The exit code that says why.
+        exit: Exit,
         /// Why, and what to do.
         problem: String,
     },

@@ -4,25 +4,24 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{DIRECTORY, Envelope, SigningKey, statements};
-use crate::coverage::inputs::read_json;
-use crate::coverage::{Coverage, Inputs, derive};
-use crate::hash::sha256_file;
-use crate::report::render_all;
+use crate::Error;
+use crate::exit::Exit;
 use crate::store::{Disk, Store};
-use crate::{Error, sums};
+use crate::verify::{Finding, Options, verify};
 
 /// Signs the bundle at `bundle` with `key`: it gets the directory [`DIRECTORY`] with both envelopes at once, or nothing.
 ///
 /// # Errors
 ///
-/// [`Error::Unsignable`] when the bundle is signed already, is not what its `SHA256SUMS` lists, or holds statuses or reports
+/// [`Error::Unsignable`] when the bundle is signed already, or the verifier finds it not intact, or with statuses or reports
 /// that do not follow from its evidence; [`Error::Io`] when the disk refuses.
 pub fn sign(bundle: &Path, key: &SigningKey) -> Result<(), Error> {
     // So that it has a name and a parent, whatever the path looks like.
     let bundle = &fs::canonicalize(bundle).map_err(Error::io("open", bundle))?;
-    let refuse = |problem| Error::Unsignable { bundle: bundle.clone(), problem };
+    let refuse = |(exit, problem)| Error::Unsignable { bundle: bundle.clone(), exit, problem };
     if bundle.join(DIRECTORY).symlink_metadata().is_ok() {
-        return Err(refuse(format!("it has a directory `{DIRECTORY}` already, and what is signed stays as it is")));
+        let problem = format!("it has a directory `{DIRECTORY}` already, and what is signed stays as it is");
+        return Err(refuse((Exit::BadInput, problem)));
     }
     check(bundle).map_err(refuse)?;
     let envelopes = statements(bundle)?
@@ -51,21 +50,15 @@ fn publish(store: &dyn Store, bundle: &Path, envelopes: &[(&str, Vec<u8>)]) -> R
     })
 }
 
-/// Checks that the bundle is complete and unchanged, and that what it concludes follows from what it holds.
-fn check(bundle: &Path) -> Result<(), String> {
-    let say = |error: Error| error.to_string();
-    let list = fs::read_to_string(bundle.join(sums::FILE))
-        .map_err(|error| format!("its SHA256SUMS cannot be read: {error}"))?;
-    let mut digests = sums::parse(&list).ok_or("its SHA256SUMS is no list of digests and names")?;
-    digests.insert(sums::FILE.to_owned(), sha256_file(&bundle.join(sums::FILE)).map_err(say)?);
-    sums::check(bundle, &digests).map_err(say)?;
-    let coverage: Coverage = read_json(bundle, "coverage.json").map_err(say)?;
-    if derive(&Inputs::read(bundle).map_err(say)?) != coverage {
-        return Err("its coverage.json does not follow from its evidence".to_owned());
-    }
-    for (name, text) in render_all(bundle).map_err(say)? {
-        if fs::read(bundle.join(&name)).ok().as_deref() != Some(text.as_bytes()) {
-            return Err(format!("its {name} is not what its files render to"));
+/// Asks the verifier whether the bundle is complete and unchanged, and whether what it concludes follows from what it holds.
+/// The error is the exit code that the verifier would end with, and the first finding.
+fn check(bundle: &Path) -> Result<(), (Exit, String)> {
+    let found = verify(bundle, &Options::integrity_only());
+    for (check, exit) in [(&found.intact, Exit::NotIntact), (&found.derived, Exit::NotDerived)] {
+        if !check.holds() {
+            let problem =
+                check.findings().first().map_or_else(|| "it cannot be verified".to_owned(), Finding::to_string);
+            return Err((exit, problem));
         }
     }
     Ok(())
