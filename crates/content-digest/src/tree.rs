@@ -239,18 +239,22 @@ fn block_number(index: usize) -> u64 {
     reason = "a test fails by panicking"
 )]
 mod tests {
+    use evidence::{Stream, check, proves};
+
     use super::*;
 
     #[test]
     fn a_tree_damaged_in_memory_is_not_consistent() {
+        proves!("CI-004");
         let mut hasher = TreeHasher::new();
         hasher.update(&vec![7; 200 * BLOCK_BYTES]);
         let tree = hasher.finish();
-        assert!(tree.is_consistent());
+        check(Stream::CryptoValidation, "tree_is_consistent", true, tree.is_consistent());
         for (level, hash) in [(0, 0), (0, 199), (1, 1), (2, 0)] {
             let mut damaged = tree.clone();
             damaged.levels[level][hash][31] ^= 1;
-            assert!(!damaged.is_consistent(), "level {level}, hash {hash}");
+            let operation = format!("tree_with_hash_{hash}_of_level_{level}_damaged_is_consistent");
+            check(Stream::CryptoValidation, &operation, false, damaged.is_consistent());
         }
     }
 }
