@@ -1,6 +1,5 @@
 //! SHA-256 (FIPS 180-4) in lower-case hexadecimal.
 
-use std::fmt::Write;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -54,9 +53,7 @@ pub(crate) fn digest_file(path: &Path) -> Result<Digest, Error> {
 }
 
 pub(crate) fn hex(digest: &Digest) -> String {
-    digest.as_ref().iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    // One for each line of a bundle: digit by digit is several times as fast as `write!`.
+    let nibbles = digest.as_ref().iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    nibbles.filter_map(|nibble| char::from_digit(u32::from(nibble), 16)).collect()
 }

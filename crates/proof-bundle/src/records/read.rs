@@ -38,6 +38,9 @@ pub(crate) fn read_stream(directory: &Path, stream: Stream, run_id: &str) -> Sca
     }
 }
 
+/// More lines than the file of any run has; what is kept of each takes memory.
+const LINES_LIMIT: usize = 500_000;
+
 /// What a file holds.
 #[derive(Debug, Default)]
 pub(crate) struct Scan {
@@ -125,6 +128,10 @@ pub(crate) fn scan(
                 break;
             }
         };
+        if number > LINES_LIMIT {
+            scan.fault(number, format!("the file has more than {LINES_LIMIT} lines"));
+            break;
+        }
         match serde_json::from_slice::<Value>(line) {
             Ok(value) => {
                 inspect(number, line, &value);
