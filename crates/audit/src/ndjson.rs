@@ -199,6 +199,14 @@ mod tests {
     }
 
     #[test]
+    fn syncing_a_file_asks_the_system_for_it() {
+        // The system refuses to sync a device that has no disk behind it.
+        let mut device = File::options().append(true).open("/dev/null").unwrap();
+        assert!(Storage::sync(&mut device).is_err());
+        assert!(Storage::sync(&mut tempfile::tempfile().unwrap()).is_ok());
+    }
+
+    #[test]
     fn a_full_disk_errs_and_leaves_only_whole_lines_that_can_be_continued() {
         let disk = disk(10_000);
         let sink = sink(&disk);
