@@ -64,7 +64,7 @@ fn mutants(case: &Case, arguments: &[&str]) -> Run {
 }
 
 #[test]
-fn parts_merge_into_a_matrix_that_says_which_test_noticed_what() {
+fn parts_merge_into_a_matrix_that_says_which_test_noticed_what_and_a_proof_uses_it() {
     let case = case();
     for part in ["1/2", "2/2"] {
         mutants(&case, &["--shard", part]).ends(0, &["mutants   "]);
@@ -93,6 +93,12 @@ fn parts_merge_into_a_matrix_that_says_which_test_noticed_what() {
         again.stderr
     );
     assert!(!again.stderr.contains("baseline"), "{}", again.stderr);
+
+    let bundle = case.proof(&[]).ends(0, &["2 of 2 proven"]).bundle();
+    let coverage: Value = serde_json::from_slice(&std::fs::read(bundle.join("coverage.json")).unwrap()).unwrap();
+    assert_eq!(coverage["mutation"]["state"], "complete", "{:#}", coverage["mutation"]);
+    assert_eq!(coverage["mutation"]["tests_unknown"], Value::Array(Vec::new()));
+    assert!(coverage["requirements"][0]["kills"].as_u64().unwrap() >= 2, "{coverage:#}");
 
     case.replace("tests/doubling.rs", "42, double(21)", "44, double(22)");
     let other = mutants(&case, &["--shard", "9/9"]);
