@@ -11,6 +11,7 @@ use crate::code_coverage::CodeCoverageArgs;
 use crate::coverage::CoverageArgs;
 use crate::exit::Exit;
 use crate::keygen::KeygenArgs;
+use crate::merge::MergeArgs;
 use crate::mutants::MutantsArgs;
 use crate::sign::SignArgs;
 
@@ -46,6 +47,8 @@ pub(crate) enum Command {
     Keygen(KeygenArgs),
     /// Sign a bundle: the last thing that is done to it, by a process that runs no tests
     Sign(SignArgs),
+    /// Join the bundles of several runs of one commit: a CI run on a CPU, a run on a GPU node
+    Merge(MergeArgs),
     /// Check a bundle: recompute everything in it, trust nothing
     Verify(VerifyArgs),
 }

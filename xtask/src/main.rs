@@ -16,6 +16,7 @@ mod gpu;
 mod key_file;
 mod keygen;
 mod live;
+mod merge;
 mod model;
 mod mutants;
 mod output;
@@ -64,6 +65,7 @@ fn dispatch(command: &Command) -> Result<Exit, XtaskError> {
         Command::BundleDiff(args) => diff::run(args),
         Command::Keygen(args) => keygen::run(args),
         Command::Sign(args) => sign::run(args),
+        Command::Merge(args) => merge::run(args),
         Command::Verify(args) => verify::run(args),
     }
 }

@@ -14,8 +14,10 @@ use crate::test_map::TestId;
 
 pub use current::derive_current;
 pub use derive::derive;
+pub(crate) use derive::groups;
 pub use inputs::Inputs;
 pub use mutation::{MatrixState, Mutation, Survivor};
+pub(crate) use summary::needing_gpu;
 
 /// What is known of a requirement after a run, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -58,7 +60,8 @@ impl Status {
 }
 
 /// What a run as a whole comes to; `xtask` makes its exit code of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Every requirement is proven or needs a GPU, and nothing is wrong with the input: exit code 0.
     Proven,
@@ -67,6 +70,7 @@ pub enum Verdict {
     /// A mapped test did not run, or a requirement is unmapped, vacuous or stale: exit code 11.
     NotRun,
     /// An input is missing, empty, dead or contradicts another: exit code 12.
+    #[serde(rename = "bad_input")]
     Input,
 }
 
@@ -315,6 +319,27 @@ pub enum ProblemKind {
 }
 
 impl StatusCount {
+    /// Counts a requirement in.
+    pub(crate) fn add(&mut self, status: Status, is_mapped: bool, has_run: bool) {
+        let increase = |figure: &mut usize| *figure = figure.saturating_add(1);
+        increase(&mut self.total);
+        if is_mapped {
+            increase(&mut self.mapped);
+            if has_run {
+                increase(&mut self.run);
+            }
+        }
+        increase(match status {
+            Status::Proven => &mut self.proven,
+            Status::NeedsGpu => &mut self.needs_gpu,
+            Status::Vacuous => &mut self.vacuous,
+            Status::Stale => &mut self.stale,
+            Status::NotRun => &mut self.not_run,
+            Status::Unmapped => &mut self.unmapped,
+            Status::Failed => &mut self.failed,
+        });
+    }
+
     /// How many requirements have this status.
     #[must_use]
     pub fn of(&self, status: Status) -> usize {
@@ -326,6 +351,20 @@ impl StatusCount {
             Status::NotRun => self.not_run,
             Status::Unmapped => self.unmapped,
             Status::Failed => self.failed,
+        }
+    }
+}
+
+impl TestCount {
+    /// The sum of both.
+    pub(crate) fn plus(&self, other: &Self) -> Self {
+        Self {
+            listed: self.listed.saturating_add(other.listed),
+            run: self.run.saturating_add(other.run),
+            passed: self.passed.saturating_add(other.passed),
+            failed: self.failed.saturating_add(other.failed),
+            not_run: self.not_run.saturating_add(other.not_run),
+            dead: self.dead.saturating_add(other.dead),
         }
     }
 }

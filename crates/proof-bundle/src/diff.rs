@@ -19,6 +19,7 @@ use crate::coverage::Coverage;
 use crate::coverage::inputs::read_json;
 use crate::hash::sha256_file;
 use crate::junit;
+use crate::merge;
 use crate::report::{RENDERER_VERSION, html, render_all, verify_md};
 use crate::schema::Schema;
 use crate::sums;
@@ -47,9 +48,14 @@ impl fmt::Display for Difference {
 ///
 /// # Errors
 ///
-/// [`Error::Io`], [`Error::Json`] or [`Error::Junit`] when a file cannot be read as what it should be.
+/// [`Error::Io`], [`Error::Json`] or [`Error::Junit`] when a file cannot be read as what it should be; [`Error::Merge`] for a
+/// merged bundle.
 pub fn bundle_diff(left: impl AsRef<Path>, right: impl AsRef<Path>) -> Result<Vec<Difference>, Error> {
     let (left, right) = (left.as_ref(), right.as_ref());
+    if let Some(merged) = [left, right].into_iter().find(|bundle| merge::is_merged(bundle)) {
+        let problem = format!("{} is a merged bundle: compare the runs in its {}/", merged.display(), merge::INPUTS);
+        return Err(Error::Merge { problem });
+    }
     let (ours, theirs) = (files(left)?, files(right)?);
     let mut found = Found::default();
     let presence = |files: &BTreeSet<String>, file: &str| if files.contains(file) { "present" } else { "missing" };

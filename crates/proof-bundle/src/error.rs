@@ -113,6 +113,12 @@ pub enum Error {
         /// Why, and what to do.
         problem: String,
     },
+    /// Bundles cannot be merged, or a merged bundle is not what was asked for.
+    #[error("{problem}")]
+    Merge {
+        /// Which one, why, and what to do.
+        problem: String,
+    },
     /// An earlier write into the bundle failed, so it must not be published.
     #[error("an earlier write into this bundle failed: start a new run")]
     Incomplete,

@@ -20,6 +20,7 @@ pub mod error;
 pub mod exit;
 mod hash;
 pub mod junit;
+pub mod merge;
 pub mod mutants;
 pub mod provenance;
 pub mod records;

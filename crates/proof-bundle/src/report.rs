@@ -7,6 +7,7 @@ mod compliance;
 mod excerpts;
 pub(crate) mod html;
 mod markdown;
+mod merged;
 mod mutation;
 mod spec_coverage;
 mod test_report;
@@ -21,6 +22,7 @@ use crate::bundle::HEADER;
 use crate::code_coverage::CodeCoverage;
 use crate::coverage::inputs::read_json;
 use crate::coverage::{Coverage, Inputs, StatusCount, Verdict};
+use crate::merge;
 use crate::provenance::{Commit, Metadata, Provenance};
 use crate::records::{self, Class, Record};
 use crate::requirement::RequirementsFile;
@@ -42,6 +44,9 @@ pub(crate) const REPORTS: [(&str, u32); 5] = [
     (verify_md::FILE, 2),
 ];
 
+/// The same of a merged bundle.
+pub(crate) const REPORTS_OF_MERGED: [(&str, u32); 3] = [("spec_coverage.md", 2), (html::FILE, 2), (verify_md::FILE, 2)];
+
 /// What the reports are rendered from.
 struct Source {
     metadata: Metadata,
@@ -54,13 +59,16 @@ struct Source {
 }
 
 /// Renders `test_report.md`, `spec_coverage.md`, `compliance_matrix.md`, `report.html` and `VERIFY.md` of the bundle at
-/// `directory`: names and texts.
+/// `directory`: names and texts. A merged bundle has no `test_report.md` and no `compliance_matrix.md`.
 ///
 /// # Errors
 ///
 /// [`Error::Io`] or [`Error::Json`] when a JSON file of the bundle is missing or not what it should be.
 pub fn render_all(directory: impl AsRef<Path>) -> Result<Vec<(String, String)>, Error> {
     let directory = directory.as_ref();
+    if merge::is_merged(directory) {
+        return merged::render_all(directory);
+    }
     let coverage: Coverage = read_json(directory, "coverage.json")?;
     let records = records::read_stream(directory, Stream::Performance, &coverage.run_id).records;
     let source = Source {
@@ -141,10 +149,9 @@ fn has_gpu(coverage: &Coverage) -> bool {
     coverage.summary.devices.iter().any(|class| class == records::GPU)
 }
 
-/// The verdict in words.
-fn verdict(coverage: &Coverage) -> &'static str {
-    let count = &coverage.summary.requirements;
-    match coverage.verdict() {
+/// A verdict in words.
+fn in_words(verdict: Verdict, count: &StatusCount) -> &'static str {
+    match verdict {
         Verdict::Proven if count.needs_gpu > 0 => "all that this host can prove is proven",
         Verdict::Proven => "every requirement is proven",
         Verdict::Failed => "FAILED",
@@ -158,13 +165,17 @@ fn verdict(coverage: &Coverage) -> &'static str {
 
 /// The verdict in words, with its figures.
 fn result(coverage: &Coverage) -> String {
-    let StatusCount { total, proven, failed, needs_gpu, not_run, unmapped, vacuous, stale, .. } =
-        coverage.summary.requirements;
+    let count = &coverage.summary.requirements;
+    figures(in_words(coverage.verdict(), count), count)
+}
+
+/// The words of a verdict with the figures of the requirements.
+fn figures(words: &str, count: &StatusCount) -> String {
+    let StatusCount { total, proven, failed, needs_gpu, not_run, unmapped, vacuous, stale, .. } = *count;
     let open = [not_run, unmapped, vacuous, stale].into_iter().fold(0, usize::saturating_add);
     format!(
-        "{} (of {total} requirements: proven {proven}, failed {failed}, needing a GPU {needs_gpu}, not run, unmapped, \
-         vacuous or stale {open})",
-        verdict(coverage),
+        "{words} (of {total} requirements: proven {proven}, failed {failed}, needing a GPU {needs_gpu}, not run, unmapped, \
+         vacuous or stale {open})"
     )
 }
 

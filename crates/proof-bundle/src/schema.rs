@@ -4,7 +4,7 @@ mod check;
 
 use serde_json::{Map, Value};
 
-use crate::Error;
+use crate::{Error, merge};
 
 pub(crate) use check::Checker;
 
@@ -15,6 +15,12 @@ const REQUIREMENTS: &str = include_str!("../../../proof_bundles/schemas/requirem
 const CODE_COVERAGE: &str = include_str!("../../../proof_bundles/schemas/code_coverage.schema.json");
 const MUTANTS: &str = include_str!("../../../proof_bundles/schemas/mutants.schema.json");
 const COVERAGE: &str = include_str!("../../../proof_bundles/schemas/coverage.schema.json");
+
+const MERGE: &str = include_str!("../../../proof_bundles/schemas/merge.schema.json");
+const MERGED_COVERAGE: &str = include_str!("../../../proof_bundles/schemas/merged_coverage.schema.json");
+
+/// The name under which [`Schema::of`] knows `coverage.json` of a merged bundle.
+pub(crate) const OF_MERGED_COVERAGE: &str = "merged coverage.json";
 
 /// What stands for a volatile value in a comparison.
 const VOLATILE: &str = "(volatile)";
@@ -32,6 +38,8 @@ impl Schema {
             "code_coverage.json" => CODE_COVERAGE,
             "coverage.json" => COVERAGE,
             "mutants.json" => MUTANTS,
+            merge::FILE => MERGE,
+            OF_MERGED_COVERAGE => MERGED_COVERAGE,
             lines if lines.ends_with(".jsonl") => RECORD,
             _ => "true",
         };

@@ -23,17 +23,17 @@ impl StagedBundle {
     ///
     /// [`Error::Io`] when the directory cannot be made.
     pub fn new(root: impl AsRef<Path>, test_type: TestType, commit: &str) -> Result<Self, Error> {
-        Self::with_store(root.as_ref(), test_type, commit, Box::new(Disk))
+        Self::with_store(&root.as_ref().join(test_type.as_str()), commit, Box::new(Disk))
     }
 
-    pub(crate) fn with_store(
-        root: &Path,
-        test_type: TestType,
-        commit: &str,
-        store: Box<dyn Store>,
-    ) -> Result<Self, Error> {
-        let parent = root.join(test_type.as_str());
-        let (run_id, directory) = reserve(&parent, commit, |run_id| partial(&parent, run_id))?;
+    /// Begins a merged bundle, which will be `<root>/merged/<run id>/`.
+    pub(crate) fn merged(root: &Path, commit: &str) -> Result<Self, Error> {
+        Self::with_store(&root.join("merged"), commit, Box::new(Disk))
+    }
+
+    /// Begins a bundle that will be `<parent>/<run id>/`.
+    pub(crate) fn with_store(parent: &Path, commit: &str, store: Box<dyn Store>) -> Result<Self, Error> {
+        let (run_id, directory) = reserve(parent, commit, |run_id| partial(parent, run_id))?;
         let target = parent.join(&run_id);
         Ok(Self { bundle: ProofBundle::open(directory, run_id, store), target })
     }
@@ -55,6 +55,9 @@ impl StagedBundle {
         sums::check(root, &written)?;
         for file in written.keys() {
             self.sync(&root.join(file))?;
+        }
+        for directory in sums::directories(written.keys().map(String::as_str)) {
+            self.sync(&root.join(directory))?;
         }
         self.sync(root)?;
         self.bundle.store().rename(root, &self.target).map_err(Error::io("create", &self.target))?;
@@ -170,7 +173,7 @@ mod tests {
 
     fn write_on_a_disk_of(writes: usize, root: &Path) -> Result<PathBuf, Error> {
         let store = Box::new(SmallDisk(AtomicUsize::new(writes)));
-        let staged = StagedBundle::with_store(root, TestType::Unit, "0123456789abcdef", store)?;
+        let staged = StagedBundle::with_store(&root.join("unit"), "0123456789abcdef", store)?;
         staged.write_json("metadata", &json!({"crate": "demo"}))?;
         staged.append_ndjson("performance", &json!({"operation": "seal"}))?;
         staged.append_ndjson("performance", &json!({"operation": "verify"}))?;
@@ -198,7 +201,7 @@ mod tests {
     fn a_bundle_whose_writer_ignored_an_error_is_not_published() {
         let directory = tempfile::tempdir().unwrap();
         let store = Box::new(SmallDisk(AtomicUsize::new(0)));
-        let staged = StagedBundle::with_store(directory.path(), TestType::Unit, "0123456789abcdef", store).unwrap();
+        let staged = StagedBundle::with_store(&directory.path().join("unit"), "0123456789abcdef", store).unwrap();
         assert!(staged.seeds().record(42).is_err());
         assert!(matches!(staged.publish(), Err(Error::Incomplete)));
         assert_eq!(fs::read_dir(directory.path().join("unit")).unwrap().count(), 0);
@@ -210,7 +213,7 @@ mod tests {
             let directory = tempfile::tempdir().unwrap();
             let notes = Arc::new(Mutex::new(Vec::new()));
             let store = Box::new(NotingDisk { notes: Arc::clone(&notes), syncs_that_work });
-            let staged = StagedBundle::with_store(directory.path(), TestType::Unit, "0123456789abcdef", store).unwrap();
+            let staged = StagedBundle::with_store(&directory.path().join("unit"), "0123456789abcdef", store).unwrap();
             let run_id = staged.run_id().to_owned();
             staged.seeds().record(42).unwrap();
             let published = staged.publish();

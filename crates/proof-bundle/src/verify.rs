@@ -13,11 +13,13 @@ mod expected;
 mod findings;
 mod lines;
 mod listing;
+mod merged;
 mod policy;
 mod shown;
 mod text;
 mod trust;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -25,16 +27,21 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::attest::PublicKey;
-use crate::coverage::Verdict;
+use crate::coverage::{Coverage, Verdict};
 use crate::exit::Exit;
+use crate::merge::is_merged;
+use crate::provenance::{Metadata, Provenance};
+use crate::requirement::RequirementsFile;
+use crate::sums;
 use contents::Contents;
 use findings::Findings;
-use listing::Listing;
+use listing::{Kind, Listing};
 use trust::Envelopes;
 
 pub use expected::parse_age;
 pub use findings::{Check, Finding};
-pub use shown::Shown;
+pub(crate) use merged::INPUTS_LIMIT;
+pub use shown::{Shown, ShownRun};
 
 /// What the one who verifies knows and wants.
 #[derive(Clone, Debug)]
@@ -103,6 +110,20 @@ impl Verification {
         failed.or_else(|| self.run.map(shown::exit_of)).unwrap_or(Exit::NotIntact)
     }
 
+    /// Why the bundle is not what its makers left, or does not follow from its evidence; `None` when both hold. Who made it
+    /// plays no part.
+    pub(crate) fn fault(&self) -> Option<String> {
+        let kinds = [(&self.intact, "it is not intact"), (&self.derived, "it does not follow from its evidence")];
+        kinds.into_iter().find_map(|(check, what)| match check {
+            Check::Holds { .. } => None,
+            Check::Fails { findings } => {
+                let first = findings.first().map(ToString::to_string).unwrap_or_default();
+                Some(format!("{what}: {first}"))
+            }
+            Check::NotAsked { why } | Check::NotReached { why } => Some(format!("{what}: {why}")),
+        })
+    }
+
     /// The checks, each with its name.
     #[must_use]
     pub fn checks(&self) -> [(&'static str, &Check); 5] {
@@ -116,11 +137,33 @@ impl Verification {
     }
 }
 
-/// Verifies the bundle at `bundle`. Every check that can be made is made, whatever the others find.
+/// Verifies the bundle at `bundle`. Every check that can be made is made, whatever the others find. Of a merged bundle each
+/// input is verified by itself, with the same options.
 #[must_use]
 pub fn verify(bundle: &Path, options: &Options) -> Verification {
+    match is_merged(bundle) {
+        true => merged::verify(bundle, options),
+        false => examine(bundle, options).verification,
+    }
+}
+
+/// The bundle of a run, as it was found to be.
+pub(crate) struct Examined {
+    pub(crate) verification: Verification,
+    /// SHA-256 of each of its files, by name.
+    pub(crate) digests: BTreeMap<String, String>,
+    listing: Listing,
+    metadata: Option<Metadata>,
+    provenance: Option<Provenance>,
+    requirements: Option<RequirementsFile>,
+    /// What was derived again.
+    coverage: Option<Coverage>,
+}
+
+/// Verifies the bundle of a run.
+pub(crate) fn examine(bundle: &Path, options: &Options) -> Examined {
     let mut form = Findings::default();
-    let listing = Listing::read(bundle, &mut form);
+    let listing = Listing::read(bundle, Kind::Run, &mut form);
     let mut contents = Contents::read(bundle, &listing, &mut form);
     let envelopes = Envelopes::read(bundle, &listing, &mut form);
 
@@ -128,10 +171,12 @@ pub fn verify(bundle: &Path, options: &Options) -> Verification {
     let derived = derived::check(bundle, &listing, &mut contents, &mut follows);
     let version = contents.coverage.as_ref().map(|coverage| coverage.renderer_version);
     let statements = version.and_then(|version| envelopes.check_statements(bundle, &listing, version, &mut follows));
-    let trusted = if options.integrity_only {
-        Check::NotAsked { why: "give the maker's key with --public-key".to_owned() }
-    } else {
-        envelopes.trusted(&listing, &contents, &options.public_keys, &mut form)
+    let trusted = match options.integrity_only {
+        true => not_asked(),
+        false => {
+            let sums_digest = contents.digests.get(sums::FILE).map(String::as_str);
+            envelopes.trusted(&listing, sums_digest, &options.public_keys, &mut form)
+        }
     };
     // Last, after the last look into the files.
     listing.check_unchanged(bundle, &mut form);
@@ -144,13 +189,19 @@ pub fn verify(bundle: &Path, options: &Options) -> Verification {
         Err(_) if !follows.is_empty() => (follows.check(Vec::new()), None),
         Err(why) => (Check::NotReached { why }, None),
     };
-    Verification {
+    let verification = Verification {
         intact: form.check(vec![what]),
         trusted,
         derived,
         commit: expected::commit(provenance, options.commit.as_deref()),
         fresh: expected::fresh(provenance, options.nonce.as_deref(), options.max_age, options.now),
-        run: coverage.as_ref().map(crate::coverage::Coverage::verdict),
-        shown: coverage.zip(provenance).map(|(coverage, provenance)| Shown::of(&coverage, provenance)),
-    }
+        run: coverage.as_ref().map(Coverage::verdict),
+        shown: coverage.as_ref().zip(provenance).map(|(coverage, provenance)| Shown::of(coverage, provenance)),
+    };
+    let Contents { digests, metadata, provenance, requirements, .. } = contents;
+    Examined { verification, digests, listing, metadata, provenance, requirements, coverage }
+}
+
+fn not_asked() -> Check {
+    Check::NotAsked { why: "give the maker's key with --public-key".to_owned() }
 }

@@ -11,6 +11,7 @@ use crate::coverage::inputs::read_json;
 use crate::coverage::{Coverage, RequirementCoverage, Status, StatusCount, TestCount, TestCoverage, Verdict};
 use crate::hash::sha256_file;
 use crate::junit::{self, Outcome, TestResult};
+use crate::merge::{self, Merged, MergedCoverage, MergedInput, MergedRequirement, RunStatus};
 use crate::provenance::{Commit, Provenance};
 use crate::report::NON_CLAIMS;
 use crate::sums;
@@ -72,7 +73,7 @@ struct ResidencyPredicate<'a> {
     #[serde(flatten)]
     commit: &'a Commit,
     nonce: Option<&'a str>,
-    verdict: &'static str,
+    verdict: Verdict,
     requirement_counts: &'a StatusCount,
     test_counts: &'a TestCount,
     /// The classes of device that records come from.
@@ -80,6 +81,9 @@ struct ResidencyPredicate<'a> {
     devices: &'a [DeviceFacts],
     requirements: Vec<RequirementStatus<'a>>,
     tests_not_passed: &'a [TestCoverage],
+    /// What was merged; only a merged bundle has this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runs: Option<&'a [MergedInput]>,
     non_claims: &'a [&'a str],
 }
 
@@ -114,6 +118,23 @@ impl<'a> RequirementStatus<'a> {
             devices: &one.devices,
         }
     }
+
+    fn of_merged(one: &'a MergedRequirement) -> Option<Self> {
+        let RunStatus { mapped, run, passed, failed, absent, ref devices, .. } = *one.deciding()?;
+        Some(Self {
+            id: &one.id,
+            document: &one.document,
+            text_sha256: &one.text_sha256,
+            status: one.status,
+            mapped,
+            run,
+            passed,
+            failed,
+            absent,
+            kills: one.kills,
+            devices,
+        })
+    }
 }
 
 /// The statements about the bundle at `bundle`: the name of the envelope that holds each, and its exact bytes. The same
@@ -130,40 +151,99 @@ impl<'a> RequirementStatus<'a> {
 ///
 /// [`Error::Io`], [`Error::Json`] or [`Error::Junit`] when a file is missing or not what it should be.
 pub fn statements(bundle: &Path) -> Result<Vec<(&'static str, Vec<u8>)>, Error> {
+    if merge::is_merged(bundle) {
+        return of_merged(bundle);
+    }
     let provenance: Provenance = read_json(bundle, "provenance.json")?;
     let coverage: Coverage = read_json(bundle, "coverage.json")?;
     let tests = tests(bundle, &coverage)?;
-    let digest = |name: &str| sha256_file(&bundle.join(name)).map(Digest::Sha256);
-    let subject = [
-        Descriptor { name: sums::FILE, digest: digest(sums::FILE)? },
-        Descriptor { name: "source", digest: Digest::GitCommit(provenance.commit.sha.clone()) },
-    ];
-    let describe = |name| digest(name).map(|digest| Descriptor { name, digest });
-    let named = |wanted: fn(&Outcome) -> bool| {
-        tests.iter().filter(|test| wanted(&test.outcome)).map(|test| test.id().to_string()).collect()
-    };
-    let result = TestResultPredicate {
-        result: result(coverage.verdict(), provenance.commit.dirty),
-        configuration: CONFIGURATION.into_iter().map(describe).collect::<Result<_, _>>()?,
-        passed_tests: named(|outcome| matches!(outcome, Outcome::Passed)),
-        warned_tests: Vec::new(),
-        failed_tests: named(|outcome| matches!(outcome, Outcome::Failed(_) | Outcome::Dead(_))),
-    };
     let residency = ResidencyPredicate {
         run_id: &coverage.run_id,
         commit: &provenance.commit,
         nonce: provenance.nonce.as_deref(),
-        verdict: verdict(coverage.verdict()),
+        verdict: coverage.verdict(),
         requirement_counts: &coverage.summary.requirements,
         test_counts: &coverage.summary.tests,
         device_classes: &coverage.summary.devices,
         devices: &provenance.devices,
         requirements: coverage.requirements.iter().map(RequirementStatus::of).collect(),
         tests_not_passed: &coverage.tests_not_passed,
+        runs: None,
         non_claims: &NON_CLAIMS,
     };
+    let configuration = CONFIGURATION.map(str::to_owned);
+    both(bundle, &configuration, tests.iter().map(|test| (test.id().to_string(), &test.outcome)), residency)
+}
+
+/// The statements about a merged bundle. A test's name begins with the id of its run; a requirement's figures are those of
+/// the run that decides its status.
+fn of_merged(bundle: &Path) -> Result<Vec<(&'static str, Vec<u8>)>, Error> {
+    let Merged { merge, inputs, .. } = Merged::read(bundle)?;
+    let coverage: MergedCoverage = read_json(bundle, "coverage.json")?;
+    let mut named = Vec::new();
+    let mut configuration = vec![merge::FILE.to_owned(), "requirements.json".to_owned()];
+    let mut not_passed = Vec::new();
+    for input in &inputs {
+        let run_id = &input.provenance.run_id;
+        for test in tests(&merge::input_path(bundle, run_id), &input.coverage)? {
+            named.push((format!("{run_id} {}", test.id()), test.outcome));
+        }
+        configuration.extend(["provenance.json", "seeds.txt"].map(|name| format!("{}/{run_id}/{name}", merge::INPUTS)));
+        not_passed.extend(input.coverage.tests_not_passed.iter().cloned().map(|mut one| {
+            one.test.binary = format!("{run_id} {}", one.test.binary);
+            one
+        }));
+    }
+    let mut devices: Vec<&DeviceFacts> = Vec::new();
+    for device in inputs.iter().flat_map(|input| &input.provenance.devices) {
+        // Two runs on one GPU are no two GPUs.
+        if !devices.contains(&device) {
+            devices.push(device);
+        }
+    }
+    let devices: Vec<DeviceFacts> = devices.into_iter().cloned().collect();
+    let residency = ResidencyPredicate {
+        run_id: &coverage.run_id,
+        commit: &Commit { sha: coverage.commit.clone(), dirty: false },
+        nonce: None,
+        verdict: coverage.verdict(),
+        requirement_counts: &coverage.summary.requirements,
+        test_counts: &coverage.summary.tests,
+        device_classes: &coverage.summary.devices,
+        devices: &devices,
+        requirements: coverage.requirements.iter().filter_map(RequirementStatus::of_merged).collect(),
+        tests_not_passed: &not_passed,
+        runs: Some(&merge.inputs),
+        non_claims: &NON_CLAIMS,
+    };
+    both(bundle, &configuration, named.iter().map(|(name, outcome)| (name.clone(), outcome)), residency)
+}
+
+/// Both statements about a bundle, of the tests by name and the residency predicate.
+fn both<'a>(
+    bundle: &Path,
+    configuration: &'a [String],
+    tests: impl Iterator<Item = (String, &'a Outcome)> + Clone,
+    residency: ResidencyPredicate<'_>,
+) -> Result<Vec<(&'static str, Vec<u8>)>, Error> {
+    let digest = |name: &str| sha256_file(&bundle.join(name)).map(Digest::Sha256);
+    let subject = [
+        Descriptor { name: sums::FILE, digest: digest(sums::FILE)? },
+        Descriptor { name: "source", digest: Digest::GitCommit(residency.commit.sha.clone()) },
+    ];
+    let describe = |name: &'a String| digest(name).map(|digest| Descriptor { name, digest });
+    let named = |wanted: fn(&Outcome) -> bool| {
+        tests.clone().filter(|(_, outcome)| wanted(outcome)).map(|(name, _)| name).collect()
+    };
+    let test_result = TestResultPredicate {
+        result: result(residency.verdict, residency.commit.dirty),
+        configuration: configuration.iter().map(describe).collect::<Result<_, _>>()?,
+        passed_tests: named(|outcome| matches!(outcome, Outcome::Passed)),
+        warned_tests: Vec::new(),
+        failed_tests: named(|outcome| matches!(outcome, Outcome::Failed(_) | Outcome::Dead(_))),
+    };
     Ok(vec![
-        (TEST_RESULT, to_bytes(TEST_RESULT, TEST_RESULT_PREDICATE, &subject, result)?),
+        (TEST_RESULT, to_bytes(TEST_RESULT, TEST_RESULT_PREDICATE, &subject, test_result)?),
         (RESIDENCY, to_bytes(RESIDENCY, RESIDENCY_PREDICATE, &subject, residency)?),
     ])
 }
@@ -183,16 +263,6 @@ fn result(verdict: Verdict, dirty: bool) -> &'static str {
         Verdict::Proven => "PASSED",
         Verdict::NotRun => "WARNED",
         Verdict::Failed | Verdict::Input => "FAILED",
-    }
-}
-
-/// The verdict in one word: `proven` here is that of exit code 0.
-fn verdict(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Proven => "proven",
-        Verdict::Failed => "failed",
-        Verdict::NotRun => "not_run",
-        Verdict::Input => "bad_input",
     }
 }
 

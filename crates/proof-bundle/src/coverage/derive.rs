@@ -106,16 +106,15 @@ pub(super) fn judge_all(
     let (tests, records): (&[TestResult], &[Record]) = run.map(|run| (&*run.tests, &*run.records)).unwrap_or_default();
     let requirements: Vec<RequirementCoverage> =
         file.requirements.iter().map(|mapped| judge(mapped, evidence)).collect();
-    let statuses: HashMap<&str, Status> = requirements.iter().map(|one| (one.id.as_str(), one.status)).collect();
-    let group = |name: &str, members: &[String]| group(name, members, &statuses);
+    let (roll_ups, vulnerabilities) = groups(file, requirements.iter().map(|one| (one.id.as_str(), one.status)));
     problems.sort();
     problems.dedup();
     Coverage {
         renderer_version: RENDERER_VERSION,
         run_id: run.map(|run| run.provenance.run_id.clone()).unwrap_or_default(),
         summary: summary::of(file, tests, records, &requirements),
-        roll_ups: file.roll_ups.iter().map(|one| group(&one.id, &one.requirements)).collect(),
-        vulnerabilities: file.vulnerabilities.iter().map(|one| group(&one.name, &one.requirements)).collect(),
+        roll_ups,
+        vulnerabilities,
         features: features(file, evidence),
         tests_not_passed: not_passed(tests),
         records: summary::records(records),
@@ -144,6 +143,19 @@ fn by_requirement(records: &[Record]) -> BTreeMap<&str, Vec<&Record>> {
         }
     }
     by_requirement
+}
+
+/// The roll-ups and the vulnerabilities, by the statuses of the requirements.
+pub(crate) fn groups<'a>(
+    file: &RequirementsFile,
+    statuses: impl Iterator<Item = (&'a str, Status)>,
+) -> (Vec<GroupCoverage>, Vec<GroupCoverage>) {
+    let statuses: HashMap<&str, Status> = statuses.collect();
+    let group = |name: &str, members: &[String]| group(name, members, &statuses);
+    (
+        file.roll_ups.iter().map(|one| group(&one.id, &one.requirements)).collect(),
+        file.vulnerabilities.iter().map(|one| group(&one.name, &one.requirements)).collect(),
+    )
 }
 
 fn group(name: &str, members: &[String], statuses: &HashMap<&str, Status>) -> GroupCoverage {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use evidence::Stream;
 
-use super::{DocumentCount, RecordCount, RequirementCoverage, Status, StatusCount, Summary, TestCount};
+use super::{DocumentCount, RecordCount, RequirementCoverage, StatusCount, Summary, TestCount};
 use crate::junit::{Outcome, TestResult};
 use crate::records::{Class, Record, file_of};
 use crate::requirement::RequirementsFile;
@@ -19,8 +19,9 @@ pub(super) fn of(
     let mut all = StatusCount::default();
     let mut documents: BTreeMap<&str, StatusCount> = BTreeMap::new();
     for requirement in requirements {
-        add(&mut all, requirement);
-        add(documents.entry(&requirement.document).or_default(), requirement);
+        for count in [&mut all, documents.entry(&requirement.document).or_default()] {
+            count.add(requirement.status, requirement.mapped > 0, requirement.absent == 0);
+        }
     }
     let document = |name: &str| DocumentCount {
         document: name.to_owned(),
@@ -31,35 +32,16 @@ pub(super) fn of(
     Summary {
         requirements: all,
         by_document: file.documents.iter().map(|one| document(&one.file)).collect(),
-        needs_gpu: file
-            .requirements
-            .iter()
-            .filter(|one| one.requirement.needs_gpu)
-            .map(|one| one.requirement.id.clone())
-            .collect(),
+        needs_gpu: needing_gpu(file),
         tests: tests(results),
         devices: devices.into_iter().map(str::to_owned).collect(),
     }
 }
 
-fn add(count: &mut StatusCount, requirement: &RequirementCoverage) {
-    let increase = |figure: &mut usize| *figure = figure.saturating_add(1);
-    increase(&mut count.total);
-    if requirement.mapped > 0 {
-        increase(&mut count.mapped);
-        if requirement.absent == 0 {
-            increase(&mut count.run);
-        }
-    }
-    increase(match requirement.status {
-        Status::Proven => &mut count.proven,
-        Status::NeedsGpu => &mut count.needs_gpu,
-        Status::Vacuous => &mut count.vacuous,
-        Status::Stale => &mut count.stale,
-        Status::NotRun => &mut count.not_run,
-        Status::Unmapped => &mut count.unmapped,
-        Status::Failed => &mut count.failed,
-    });
+/// The ids of the requirements that need a GPU.
+pub(crate) fn needing_gpu(file: &RequirementsFile) -> Vec<String> {
+    let needing = file.requirements.iter().map(|one| &one.requirement).filter(|one| one.needs_gpu);
+    needing.map(|one| one.id.clone()).collect()
 }
 
 fn tests(results: &[TestResult]) -> TestCount {

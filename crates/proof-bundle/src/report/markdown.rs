@@ -42,7 +42,12 @@ pub(super) fn cell(markdown: &str) -> String {
 
 /// A table; the cells are Markdown.
 pub(super) fn table<const N: usize>(heading: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
-    let mut text = format!("| {} |\n|{}\n", heading.join(" | "), " --- |".repeat(N));
+    table_of(&heading, rows.into_iter().map(Vec::from))
+}
+
+/// The same, where the number of columns is that of something counted; the heading is Markdown as well.
+pub(super) fn table_of(heading: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut text = format!("| {} |\n|{}\n", heading.join(" | "), " --- |".repeat(heading.len()));
     for row in rows {
         text.push_str(&format!("| {} |\n", row.join(" | ")));
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::markdown::{cell, code, escape, fenced, percent, share, table};
 use super::{Source, first, mutation, non_claims, of_commit, result};
 use crate::code_coverage::{CodeCoverage, ModuleCoverage};
-use crate::coverage::{Coverage, DocumentCount, GroupCoverage, RequirementCoverage, Status, StatusCount};
+use crate::coverage::{Coverage, DocumentCount, GroupCoverage, RequirementCoverage, Status, StatusCount, Summary};
 use crate::provenance::Commit;
 use crate::requirement::{Requirement, RequirementsFile};
 
@@ -29,13 +29,15 @@ pub(super) fn render(source: &Source) -> String {
 
 impl Matrix<'_> {
     pub(super) fn render(&self) -> String {
-        let mut text = summary(self);
+        let Summary { requirements, by_document, needs_gpu, .. } = &self.coverage.summary;
+        let mut text = summary(requirements, by_document, needs_gpu);
         for document in &self.requirements.documents {
             text.push_str(&format!("## {} ({})\n\n", escape(&document.title), escape(&document.file)));
             text.push_str(&sections(self, &document.file));
         }
-        text.push_str(&open(self));
-        text.push_str(&roll_ups(self));
+        let shown = self.coverage.requirements.iter().map(|one| (&*one.id, one.status, &*one.reasons));
+        text.push_str(&not_proven(shown));
+        text.push_str(&roll_ups(self.requirements, &self.coverage.roll_ups));
         text.push_str(&vulnerabilities(self));
         text.push_str(&features(self));
         text.push_str(&code_coverage(self));
@@ -47,7 +49,8 @@ impl Matrix<'_> {
     }
 }
 
-fn summary(source: &Matrix<'_>) -> String {
+/// The figures, document by document.
+pub(super) fn summary(all: &StatusCount, by_document: &[DocumentCount], needs_gpu: &[String]) -> String {
     let row = |name: &str, count: &StatusCount| {
         let absent = count.total.saturating_sub(count.run);
         [
@@ -63,9 +66,8 @@ fn summary(source: &Matrix<'_>) -> String {
             absent.to_string(),
         ]
     };
-    let summary = &source.coverage.summary;
-    let mut rows: Vec<_> = summary.by_document.iter().map(|one| row(&escape(&one.document), &one.count)).collect();
-    rows.push(row("**TOTAL**", &summary.requirements));
+    let mut rows: Vec<_> = by_document.iter().map(|one| row(&escape(&one.document), &one.count)).collect();
+    rows.push(row("**TOTAL**", all));
     let heading = [
         "Specification",
         "Requirements",
@@ -83,7 +85,7 @@ fn summary(source: &Matrix<'_>) -> String {
          to its claim. Vacuous: one of them recorded nothing for it, or none of them notices any fault. Stale: its text changed since the run. Absent: not all \
          of its tests ran, or none is mapped; named under Not Proven. Requirements that need a GPU, by specification: {}.\n\n",
         table(heading, rows),
-        escape(&first(&summary.needs_gpu, summary.needs_gpu.len())),
+        escape(&first(needs_gpu, needs_gpu.len())),
     )
 }
 
@@ -124,16 +126,17 @@ fn requirement_row(requirement: &Requirement, coverage: &RequirementCoverage) ->
     ]
 }
 
-fn open(source: &Matrix<'_>) -> String {
-    let open: Vec<_> = source.coverage.requirements.iter().filter(|one| one.status != Status::Proven).collect();
+/// The requirements that are not proven, by id, status and reasons.
+pub(super) fn not_proven<'a>(requirements: impl Iterator<Item = (&'a str, Status, &'a [String])>) -> String {
+    let mut open = requirements.filter(|(_, status, _)| *status != Status::Proven).peekable();
     let mut text = "## Not Proven\n\n".to_owned();
-    if open.is_empty() {
+    if open.peek().is_none() {
         text.push_str("None.\n\n");
         return text;
     }
-    for requirement in open {
-        text.push_str(&format!("- {}: {}\n", escape(&requirement.id), requirement.status.as_str()));
-        for reason in &requirement.reasons {
+    for (id, status, reasons) in open {
+        text.push_str(&format!("- {}: {}\n", escape(id), status.as_str()));
+        for reason in reasons {
             text.push_str(&format!("  - {}\n", escape(reason)));
         }
     }
@@ -141,9 +144,9 @@ fn open(source: &Matrix<'_>) -> String {
     text
 }
 
-fn roll_ups(source: &Matrix<'_>) -> String {
-    let rows = source.requirements.roll_ups.iter().filter_map(|roll_up| {
-        let coverage = source.coverage.roll_ups.iter().find(|one| one.name == roll_up.id)?;
+pub(super) fn roll_ups(requirements: &RequirementsFile, groups: &[GroupCoverage]) -> String {
+    let rows = requirements.roll_ups.iter().filter_map(|roll_up| {
+        let coverage = groups.iter().find(|one| one.name == roll_up.id)?;
         Some([escape(&roll_up.id), cell(&roll_up.title), members(coverage), coverage.status.as_str().to_owned()])
     });
     format!("## Roll-ups\n\n{}", table(["ID", "Title", "Requirements", "Status"], rows))
@@ -179,7 +182,7 @@ fn tests_of(coverage: &Coverage, group: &GroupCoverage) -> String {
 }
 
 /// The members of a group, those that are not proven marked.
-fn members(group: &GroupCoverage) -> String {
+pub(super) fn members(group: &GroupCoverage) -> String {
     group
         .requirements
         .iter()

@@ -4,11 +4,15 @@
 //! `python` stands alone. `.ci/interop` takes them out of a real bundle's file and runs them, so they cannot go stale. The
 //! page is hashed before anything is signed, so it cannot say whether the bundle is.
 
+mod merged;
+
 use std::collections::BTreeSet;
 
 use super::markdown::{escape, share, table};
 use super::{NON_CLAIMS, Source, first, has_gpu, result};
 use crate::coverage::Status;
+
+pub(super) use merged::render as render_merged;
 
 /// The page's name in a bundle.
 pub(crate) const FILE: &str = "VERIFY.md";
@@ -19,11 +23,16 @@ const SHOWN: usize = 24;
 /// From the public key to the last check that needs no code of ours.
 const COMMANDS: &str = include_str!("verify_md/commands.md");
 
-/// What each file is, and what the checks cannot say.
+/// What the checks cannot say.
+const LIMITS: &str = include_str!("verify_md/limits.md");
+
+/// What each file is.
 const REFERENCE: &str = include_str!("verify_md/reference.md");
 
 pub(super) fn render(source: &Source) -> String {
-    [head(source), shown(source), not_claimed(), COMMANDS.to_owned(), REFERENCE.to_owned()].join("\n")
+    // What the checks cannot say follows the last check at once.
+    let commands = format!("{COMMANDS}\n{LIMITS}");
+    [head(source), shown(source), not_claimed(), commands, REFERENCE.to_owned()].join("\n")
 }
 
 fn head(source: &Source) -> String {

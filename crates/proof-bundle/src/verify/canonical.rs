@@ -12,6 +12,16 @@ use crate::sums;
 
 /// Reads a JSON file, checks it against its schema, and that writing it again gives the same bytes.
 pub(super) fn json<T: Serialize + DeserializeOwned>(name: &str, bytes: &[u8], findings: &mut Findings) -> Option<T> {
+    json_of(name, name, bytes, findings)
+}
+
+/// The same, with the schema of another name.
+pub(super) fn json_of<T: Serialize + DeserializeOwned>(
+    name: &str,
+    schema: &str,
+    bytes: &[u8],
+    findings: &mut Findings,
+) -> Option<T> {
     let value: T = match serde_json::from_slice(bytes) {
         Ok(value) => value,
         Err(error) => {
@@ -25,7 +35,7 @@ pub(super) fn json<T: Serialize + DeserializeOwned>(name: &str, bytes: &[u8], fi
         Err(error) => findings.add(name, None, format!("it cannot be written again: {error}")),
     }
     // After the typed reading, which refuses what would only be large.
-    let checked = checker(name).and_then(|checker| {
+    let checked = checker(schema).and_then(|checker| {
         let value: Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         checker.check(&value)
     });

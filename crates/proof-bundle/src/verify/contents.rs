@@ -1,6 +1,6 @@
 //! The contents of a bundle, file by file: hashed, compared with `SHA256SUMS`, and checked for its one form.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::Path;
 use std::thread;
@@ -22,7 +22,7 @@ use crate::{junit, mutants, sums};
 
 /// More requirements, documents, roll-ups or vulnerabilities than any specification has: what is derived from them is
 /// looked up in lists.
-const LIST_LIMIT: usize = 10_000;
+pub(super) const LIST_LIMIT: usize = 10_000;
 
 /// What was read.
 #[derive(Default)]
@@ -76,7 +76,8 @@ impl Contents {
         }
         contents.read_lines(bundle, listing, findings);
         if let Some(listed) = listed {
-            contents.compare(listing, &listed, findings);
+            let names = listing.names().map(str::to_owned).collect();
+            compare(&listed, &contents.digests, &names, findings);
         }
         contents
     }
@@ -102,24 +103,29 @@ impl Contents {
             findings.extend(std::mem::take(&mut lines.form));
         }
     }
+}
 
-    /// Compares the digests of the files with those listed, both ways.
-    fn compare(&self, listing: &Listing, listed: &BTreeMap<String, String>, findings: &mut Findings) {
-        for (index, (name, digest)) in listed.iter().enumerate() {
-            let line = Some(index.saturating_add(1));
-            let shown: String = name.escape_default().collect();
-            if name == sums::FILE || ATTESTATIONS.contains(&name.as_str()) {
-                findings.add(sums::FILE, line, format!("it lists {shown}, which no list of hashes can hold"));
-            } else if !listing.has(name) {
-                findings.add(sums::FILE, line, format!("it lists {shown}, and there is no such file that can be used"));
-            } else if self.digests.get(name).is_some_and(|actual| actual != digest) {
-                findings.add(name.as_str(), None, "its SHA-256 is not the one that SHA256SUMS lists");
-            }
+/// Compares the digests of the files `names` with those listed, both ways.
+pub(super) fn compare(
+    listed: &BTreeMap<String, String>,
+    digests: &BTreeMap<String, String>,
+    names: &BTreeSet<String>,
+    findings: &mut Findings,
+) {
+    for (index, (name, digest)) in listed.iter().enumerate() {
+        let line = Some(index.saturating_add(1));
+        let shown: String = name.escape_default().collect();
+        if name == sums::FILE || ATTESTATIONS.contains(&name.as_str()) {
+            findings.add(sums::FILE, line, format!("it lists {shown}, which no list of hashes can hold"));
+        } else if !names.contains(name) {
+            findings.add(sums::FILE, line, format!("it lists {shown}, and there is no such file that can be used"));
+        } else if digests.get(name).is_some_and(|actual| actual != digest) {
+            findings.add(name.as_str(), None, "its SHA-256 is not the one that SHA256SUMS lists");
         }
-        for name in listing.names().filter(|name| *name != sums::FILE && !ATTESTATIONS.contains(name)) {
-            if !listed.contains_key(name) {
-                findings.add(name, None, "SHA256SUMS does not list it");
-            }
+    }
+    for name in names.iter().filter(|name| *name != sums::FILE && !ATTESTATIONS.contains(&name.as_str())) {
+        if !listed.contains_key(name) {
+            findings.add(name.as_str(), None, "SHA256SUMS does not list it");
         }
     }
 }
@@ -128,7 +134,7 @@ fn is_lines(name: &str) -> bool {
     Stream::ALL.into_iter().any(|stream| file_of(stream) == name)
 }
 
-fn is_too_long(file: &RequirementsFile) -> bool {
+pub(super) fn is_too_long(file: &RequirementsFile) -> bool {
     [
         file.requirements.len(),
         file.documents.len(),

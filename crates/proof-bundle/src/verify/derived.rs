@@ -10,10 +10,10 @@ use super::contents::{Contents, read_whole};
 use super::findings::Findings;
 use super::listing::Listing;
 use crate::bundle::json_text;
-use crate::coverage::{Coverage, Inputs, derive};
+use crate::coverage::{Coverage, Inputs, Status, derive};
 use crate::provenance::{Metadata, Provenance};
 use crate::records::file_of;
-use crate::report::{RENDERER_VERSION, REPORTS, render_all};
+use crate::report::{RENDERER_VERSION, render_all};
 use crate::requirement::{RequirementsFile, normalise, text_sha256};
 
 /// What was derived again.
@@ -73,21 +73,28 @@ fn check_coverage(derived: &Coverage, recorded: &Coverage, bytes: &[u8], finding
         Err(error) => return findings.add("coverage.json", None, format!("it cannot be derived: {error}")),
     };
     let line = first_difference(&text, bytes);
-    let differing = derived
-        .requirements
-        .iter()
-        .zip(&recorded.requirements)
-        .filter(|(ours, theirs)| ours.id == theirs.id && ours.status != theirs.status);
-    let statuses: Vec<String> = differing
-        .map(|(ours, theirs)| format!("{} is {} and not {}", ours.id, ours.status.as_str(), theirs.status.as_str()))
-        .collect();
-    let what = if statuses.is_empty() { "no status differs".to_owned() } else { statuses.join(", ") };
+    let ours = derived.requirements.iter().map(|one| (&*one.id, one.status));
+    let theirs = recorded.requirements.iter().map(|one| (&*one.id, one.status));
+    let what = differing(ours, theirs);
     findings.add("coverage.json", line, format!("it does not follow from the files beside it: {what}"));
 }
 
+/// The requirements whose statuses, as derived and as recorded, differ.
+pub(super) fn differing<'a>(
+    ours: impl Iterator<Item = (&'a str, Status)>,
+    theirs: impl Iterator<Item = (&'a str, Status)>,
+) -> String {
+    let statuses: Vec<String> = ours
+        .zip(theirs)
+        .filter(|((id, status), (other_id, other))| id == other_id && status != other)
+        .map(|((id, status), (_, other))| format!("{id} is {} and not {}", status.as_str(), other.as_str()))
+        .collect();
+    if statuses.is_empty() { "no status differs".to_owned() } else { statuses.join(", ") }
+}
+
 /// Renders the reports again where the version allows it, and says what was done.
-fn check_reports(bundle: &Path, listing: &Listing, version: u32, findings: &mut Findings) -> String {
-    for (name, since) in REPORTS {
+pub(super) fn check_reports(bundle: &Path, listing: &Listing, version: u32, findings: &mut Findings) -> String {
+    for &(name, since) in listing.kind().reports() {
         if version >= since && !listing.has(name) {
             findings.add(name, None, "the report is missing");
         }

@@ -10,8 +10,8 @@ use super::findings::Findings;
 use crate::attest::DIRECTORY;
 use crate::code_coverage;
 use crate::records::file_of;
-use crate::report::REPORTS;
-use crate::{junit, mutants, sums};
+use crate::report::{REPORTS, REPORTS_OF_MERGED};
+use crate::{junit, merge, mutants, sums};
 
 /// The most that a `.jsonl` file may have, in bytes; it is read line by line.
 const LINES_LIMIT: u64 = 512 << 20;
@@ -20,7 +20,7 @@ const LINES_LIMIT: u64 = 512 << 20;
 const FILE_LIMIT: u64 = 64 << 20;
 
 /// More than any directory of a bundle holds.
-const ENTRIES_LIMIT: usize = 64;
+pub(super) const ENTRIES_LIMIT: usize = 64;
 
 /// Files that every bundle has, apart from the records and the reports.
 const REQUIRED: [&str; 7] =
@@ -28,6 +28,49 @@ const REQUIRED: [&str; 7] =
 
 /// Files that a bundle may have.
 const OPTIONAL: [&str; 2] = [code_coverage::FILE, mutants::FILE];
+
+/// Files that every merged bundle has, apart from the reports; its inputs are bundles, each with a listing of its own.
+const REQUIRED_OF_MERGED: [&str; 4] = [merge::FILE, "requirements.json", "coverage.json", sums::FILE];
+
+/// What a directory is to hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// The bundle of a run.
+    #[default]
+    Run,
+    /// A merged bundle, without its inputs.
+    Merged,
+}
+
+impl Kind {
+    /// The files that must be there whatever version wrote them.
+    fn required(self) -> Vec<&'static str> {
+        match self {
+            Self::Run => REQUIRED.into_iter().chain(Stream::ALL.into_iter().map(file_of)).collect(),
+            Self::Merged => REQUIRED_OF_MERGED.to_vec(),
+        }
+    }
+
+    /// The reports, each with the first version of the renderer that makes it.
+    pub(super) fn reports(self) -> &'static [(&'static str, u32)] {
+        match self {
+            Self::Run => &REPORTS,
+            Self::Merged => &REPORTS_OF_MERGED,
+        }
+    }
+
+    /// The most bytes that a file of this name may have; `None` when there is no such file.
+    fn limit_of(self, path: &str) -> Option<u64> {
+        let is_lines = self == Self::Run && Stream::ALL.into_iter().any(|stream| file_of(stream) == path);
+        let is_optional = self == Self::Run && OPTIONAL.contains(&path);
+        let is_report = self.reports().iter().any(|(name, _)| *name == path);
+        if is_lines {
+            return Some(LINES_LIMIT);
+        }
+        (is_report || is_optional || self.required().contains(&path) || ATTESTATIONS.contains(&path))
+            .then_some(FILE_LIMIT)
+    }
+}
 
 /// A file as it was when it was first looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,17 +108,17 @@ impl Stamp {
 /// The files of a bundle that may be read: regular files of a name and a size that a bundle can have.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
+    kind: Kind,
     files: BTreeMap<String, Stamp>,
     refused: bool,
 }
 
 impl Listing {
     /// Lists `bundle`. What does not belong there, and what is missing whatever version wrote it, is a finding.
-    pub(super) fn read(bundle: &Path, findings: &mut Findings) -> Self {
-        let mut listing = Self::default();
+    pub(super) fn read(bundle: &Path, kind: Kind, findings: &mut Findings) -> Self {
+        let mut listing = Self { kind, ..Self::default() };
         listing.read_directory(bundle, "", findings);
-        let lines = Stream::ALL.into_iter().map(file_of);
-        for name in REQUIRED.into_iter().chain(lines) {
+        for name in kind.required() {
             if !listing.has(name) && !is_there(bundle, name) {
                 findings.add(name, None, "the file is missing");
             }
@@ -121,8 +164,12 @@ impl Listing {
             Ok(metadata) => metadata,
             Err(error) => return findings.add(shown, None, format!("cannot be looked at: {error}")),
         };
+        if self.kind == Kind::Merged && path == merge::INPUTS && metadata.is_dir() {
+            // Each of the bundles in it has a listing of its own.
+            return;
+        }
         let is_folder = path == DIRECTORY;
-        let Some(limit) = limit_of(&path).or(is_folder.then_some(0)) else {
+        let Some(limit) = self.kind.limit_of(&path).or(is_folder.then_some(0)) else {
             return findings.add(shown, None, "no file of a bundle has such a name");
         };
         let problem = if is_folder && metadata.is_dir() {
@@ -146,6 +193,11 @@ impl Listing {
     /// Whether an entry has the name of a file of a bundle and must not be opened. Then nothing may be opened by its name.
     pub(super) fn has_refused(&self) -> bool {
         self.refused
+    }
+
+    /// What the directory is to hold.
+    pub(super) fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// Whether the file may be read.
@@ -189,16 +241,6 @@ const CHANGED: &str = "it changed while the bundle was being verified";
 
 /// The signed statements.
 pub(super) const ATTESTATIONS: [&str; 2] = ["attestations/test-result.dsse.json", "attestations/residency.dsse.json"];
-
-/// The most bytes that a file of this name may have; `None` when no file of a bundle has this name.
-fn limit_of(path: &str) -> Option<u64> {
-    if Stream::ALL.into_iter().any(|stream| file_of(stream) == path) {
-        return Some(LINES_LIMIT);
-    }
-    let is_report = REPORTS.iter().any(|(name, _)| *name == path);
-    let is_optional = OPTIONAL.contains(&path);
-    (is_report || is_optional || REQUIRED.contains(&path) || ATTESTATIONS.contains(&path)).then_some(FILE_LIMIT)
-}
 
 /// Whether anything of this name is there: it has a finding of its own already.
 fn is_there(bundle: &Path, name: &str) -> bool {

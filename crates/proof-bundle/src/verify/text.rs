@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Check, Shown, Verification};
+use super::{Check, Shown, ShownRun, Verification};
 use crate::exit::Exit;
 use crate::report::reorders;
 
@@ -71,6 +71,11 @@ fn run_of(run: &Shown) -> String {
     let dirty = if run.dirty { ", with uncommitted changes" } else { "" };
     let mut text = format!("  run        {}, of commit {}{dirty}, ended {}\n", run.run_id, run.commit, run.finished);
     text.push_str(&format!("  result     {}\n", run.result));
+    for one in &run.runs {
+        let ShownRun { run_id, result, requirements, devices, .. } = one;
+        let figures = format!("{} of {} proven", requirements.proven, requirements.total);
+        text.push_str(&format!("  merged of  {run_id}: {result}; {figures}; {}\n", devices.join("; ")));
+    }
     text.push_str(&format!("  proven     {} of {} requirements\n", count.proven, count.total));
     if !run.needs_gpu.is_empty() {
         text.push_str(&format!(

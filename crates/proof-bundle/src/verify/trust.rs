@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::contents::{Contents, read_whole};
+use super::contents::read_whole;
 use super::findings::{Check, Findings};
 use super::listing::{ATTESTATIONS, Listing};
 use crate::attest::{DIRECTORY, Envelope, PublicKey, statements};
@@ -31,13 +31,14 @@ impl Envelopes {
         self.0.iter().find(|(known, _)| *known == name).map(|(_, envelope)| envelope)
     }
 
-    /// Whether one of `keys` signed both statements, and they are about this bundle's `SHA256SUMS`.
+    /// Whether one of `keys` signed both statements, and they are about this bundle's `SHA256SUMS`, whose SHA-256 is
+    /// `sums_digest`.
     ///
     /// A key id that was changed after signing, which no signature covers, is a finding of `form`.
     pub(super) fn trusted(
         &self,
         listing: &Listing,
-        contents: &Contents,
+        sums_digest: Option<&str>,
         keys: &[PublicKey],
         form: &mut Findings,
     ) -> Check {
@@ -62,7 +63,7 @@ impl Envelopes {
             if envelope.keyid() != keyid {
                 form.add(name, None, "its keyid is not that of the key that signed it: it was changed afterwards");
             }
-            if subject(envelope.payload()).as_deref() != contents.digests.get(sums::FILE).map(String::as_str) {
+            if subject(envelope.payload()).as_deref() != sums_digest {
                 findings.add(name, None, "it was signed for another SHA256SUMS than this bundle's");
             }
             let signed = format!("both statements signed by the key {keyid}");

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use super::super::markdown::reorders;
+use crate::merge::INPUTS;
 
 /// A piece of HTML. Text becomes one by being escaped; there is no other way in but for the program's own literals.
 #[derive(Clone, Debug, Default)]
@@ -105,16 +106,25 @@ pub(super) fn open(name: &'static str, attributes: Attributes<'_>) -> Html {
 
 /// A link to an element of this page.
 pub(super) fn link(id: &str, content: impl Into<Html>) -> Html {
-    let mut target = "#".to_owned();
-    for byte in id.bytes() {
+    tag("a", &[("href", &format!("#{}", encoded(id)))], content)
+}
+
+/// A link to a file of an input of a merged bundle; the file's name is the program's own.
+pub(super) fn input_file(run_id: &str, name: &'static str, content: impl Into<Html>) -> Html {
+    tag("a", &[("class", "file"), ("href", &format!("{INPUTS}/{}/{name}", encoded(run_id)))], content)
+}
+
+/// The text as one component of a URL.
+fn encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut url, byte| {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.') {
-            target.push(char::from(byte));
+            url.push(char::from(byte));
         } else {
             // Writing to a String cannot fail.
-            let _ = write!(target, "%{byte:02X}");
+            let _ = write!(url, "%{byte:02X}");
         }
-    }
-    tag("a", &[("href", &target)], content)
+        url
+    })
 }
 
 /// A link to a file beside this page, whose name is the program's own.
@@ -217,5 +227,7 @@ mod tests {
     fn a_link_leads_nowhere_but_into_the_page() {
         assert_eq!(link("r-00§2.1", "x").into_string(), "<a href=\"#r-00%C2%A72.1\">x</a>");
         assert_eq!(link("javascript:\"", "x").into_string(), "<a href=\"#javascript%3A%22\">x</a>");
+        let input = input_file("../x\"", "report.html", "x").into_string();
+        assert_eq!(input, "<a class=\"file\" href=\"inputs/..%2Fx%22/report.html\">x</a>");
     }
 }

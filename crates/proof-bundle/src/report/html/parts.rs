@@ -2,11 +2,11 @@
 
 use super::markup::{Attributes, Html, class, file, plain, tag};
 use super::style::class_of;
-use crate::coverage::{Status, TestOutcome};
-use crate::report::{Source, clip, test_report};
+use crate::coverage::{Status, StatusCount, TestOutcome};
+use crate::report::{clip, test_report};
 
 /// The files that a page may link to: those that every bundle has beside it.
-const FILES: [&str; 19] = [
+const FILES: [&str; 20] = [
     "SHA256SUMS",
     "VERIFY.md",
     "bounds_checking.jsonl",
@@ -16,6 +16,7 @@ const FILES: [&str; 19] = [
     "crypto_validation.jsonl",
     "cuda_operations.jsonl",
     "input_validation.jsonl",
+    "merge.json",
     "metadata.json",
     "mutants.json",
     "performance.jsonl",
@@ -70,8 +71,7 @@ pub(super) fn sentence(markdown: &str) -> Html {
 }
 
 /// The statuses that a bundle can have, and any other that it has all the same.
-pub(super) fn statuses(source: &Source) -> impl Iterator<Item = Status> + '_ {
-    let count = &source.coverage.summary.requirements;
+pub(super) fn statuses(count: &StatusCount) -> impl Iterator<Item = Status> + '_ {
     Status::ALL.into_iter().filter(|status| *status != Status::Stale || count.of(*status) > 0)
 }
 
@@ -104,11 +104,11 @@ pub(super) fn outcome(outcome: TestOutcome) -> Html {
 
 /// A column of a table.
 #[derive(Clone, Copy)]
-pub(super) enum Column {
+pub(super) enum Column<'a> {
     /// Names and sentences.
-    Text(&'static str),
+    Text(&'a str),
     /// Figures.
-    Number(&'static str),
+    Number(&'a str),
 }
 
 /// How a table behaves where it is too wide.
@@ -124,8 +124,18 @@ pub(super) enum Narrow {
 pub(super) fn table<const N: usize>(
     label: &str,
     narrow: Narrow,
-    columns: [Column; N],
+    columns: [Column<'_>; N],
     rows: impl IntoIterator<Item = [Html; N]>,
+) -> Html {
+    table_of(label, narrow, &columns, rows.into_iter().map(Vec::from))
+}
+
+/// The same, where the number of columns is that of something counted: a row has a cell for each.
+pub(super) fn table_of(
+    label: &str,
+    narrow: Narrow,
+    columns: &[Column<'_>],
+    rows: impl IntoIterator<Item = Vec<Html>>,
 ) -> Html {
     let heading: Html = columns
         .iter()
@@ -139,7 +149,7 @@ pub(super) fn table<const N: usize>(
         .map(|cells| {
             let cells: Html = cells
                 .into_iter()
-                .zip(&columns)
+                .zip(columns)
                 .map(|(content, column)| match (column, narrow) {
                     (Column::Text(name), Narrow::Stacks) => tag("td", &[("data-name", name)], plain("div", content)),
                     (Column::Number(name), Narrow::Stacks) => {

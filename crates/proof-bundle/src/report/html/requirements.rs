@@ -7,7 +7,7 @@ use super::parts::{
     Column, Narrow, badge, code, facts, file_link, id, list, mark, more, outcome, place, sentence, statuses, table,
 };
 use super::style::{FILTERED_DOCUMENTS, class_of, document_class};
-use crate::coverage::{RequirementCoverage, Status, TestOutcome};
+use crate::coverage::{DocumentCount, RequirementCoverage, Status, StatusCount, TestOutcome};
 use crate::report::excerpts::Excerpt;
 use crate::report::markdown::share;
 use crate::report::{Source, clip};
@@ -32,7 +32,7 @@ pub(super) fn render(source: &Source) -> Html {
          the kind of device that it needs. Open a requirement to see its text, its tests, its records and what it does not \
          claim.",
     ));
-    html.push(filters(source));
+    html.push(filters(&source.coverage.summary.requirements, &source.coverage.summary.by_document));
     html.push(class("p", "nothing", "No requirement of this specification has this status."));
     for (index, document) in source.requirements.documents.iter().enumerate() {
         html.push(tag(
@@ -56,17 +56,15 @@ fn choice(group: &'static str, id: &str, is_checked: bool, is_enabled: bool, lab
     tag("label", &[("class", "chip")], [open("input", &attributes), label.into()])
 }
 
-fn filters(source: &Source) -> Html {
-    let total = source.coverage.summary.requirements.total;
+pub(super) fn filters(all: &StatusCount, documents: &[DocumentCount]) -> Html {
     let number = |count: usize| class("span", "n", count.to_string());
-    let mut by_status = choice("status", "f-any-status", true, true, [Html::from("all "), number(total)]);
-    for status in statuses(source) {
-        let count = source.coverage.summary.requirements.of(status);
+    let mut by_status = choice("status", "f-any-status", true, true, [Html::from("all "), number(all.total)]);
+    for status in statuses(all) {
+        let count = all.of(status);
         let label = [badge(status), " ".into(), number(count)];
         by_status.push(choice("status", &format!("f-{}", class_of(status)), false, count > 0, label));
     }
     let mut by_document = choice("document", "f-any-document", true, true, "all");
-    let documents = &source.coverage.summary.by_document;
     for (index, document) in documents.iter().enumerate().take(FILTERED_DOCUMENTS) {
         let label = [clip(&document.document, 40).into(), " ".into(), number(document.count.total)];
         by_document.push(choice("document", &format!("f-{}", document_class(index)), false, true, label));
@@ -163,7 +161,7 @@ fn requirement(source: &Source, document: usize, mapped: &MappedRequirement, cov
 }
 
 /// The name of a requirement's place in the page.
-fn anchor(id: &str) -> String {
+pub(super) fn anchor(id: &str) -> String {
     format!("r-{}", id.split_whitespace().collect::<String>())
 }
 

@@ -4,10 +4,10 @@ use super::markup::{Html, class, link, plain, tag};
 use super::parts::{Column, Narrow, badge, code, facts, file_link, list, mark, more, statuses, table};
 use super::requirements::link_to;
 use super::style::class_of;
-use crate::coverage::{Status, Verdict};
+use crate::coverage::{Problem, Status, StatusCount, Verdict};
 use crate::records::GPU;
 use crate::report::markdown::share;
-use crate::report::{Source, clip, verdict};
+use crate::report::{Source, clip, in_words};
 
 /// How many problems and open requirements are listed; `coverage.json` has them all.
 const LISTED: usize = 100;
@@ -16,30 +16,24 @@ const LISTED: usize = 100;
 pub(super) fn render(source: &Source) -> Html {
     let Source { metadata, provenance, coverage, .. } = source;
     let count = &coverage.summary.requirements;
-    let sign = match coverage.verdict() {
-        Verdict::Proven if count.needs_gpu > 0 => "needs-gpu",
-        Verdict::Proven => "proven",
-        Verdict::Failed => "failed",
-        Verdict::NotRun | Verdict::Input => "not-run",
-    };
     let mut html = class(
         "p",
         "above",
         ["Proof bundle of ".into(), plain("b", &metadata.crate_name), " ".into(), { Html::from(&metadata.version) }],
     );
-    html.push(class("h1", "verdict", mark(sign, &sentence_case(verdict(coverage)))));
+    html.push(headline(coverage.verdict(), count, in_words(coverage.verdict(), count)));
     html.push(class(
         "p",
         "lead",
         [
             plain("b", format!("{} of {}", count.proven, count.total)),
             " requirements are proven by this run".into(),
-            rest(source).into(),
+            rest(count).into(),
             ".".into(),
         ],
     ));
     html.push(device(source));
-    html.push(bar(source));
+    html.push(bar(count));
     let dirty = if provenance.commit.dirty {
         class("strong", "warn", " with uncommitted changes: these results are not of that commit alone")
     } else {
@@ -73,17 +67,28 @@ pub(super) fn render(source: &Source) -> Html {
     tag("header", &[("id", "verdict")], html)
 }
 
+/// The verdict, as large as it should be.
+pub(super) fn headline(verdict: Verdict, count: &StatusCount, words: &str) -> Html {
+    let sign = match verdict {
+        Verdict::Proven if count.needs_gpu > 0 => "needs-gpu",
+        Verdict::Proven => "proven",
+        Verdict::Failed => "failed",
+        Verdict::NotRun | Verdict::Input => "not-run",
+    };
+    class("h1", "verdict", mark(sign, &sentence_case(words)))
+}
+
 fn sentence_case(text: &str) -> String {
     let mut characters = text.chars();
     characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
 }
 
 /// How the requirements that are not proven stand.
-fn rest(source: &Source) -> String {
+pub(super) fn rest(count: &StatusCount) -> String {
     let parts: Vec<String> = Status::ALL
         .into_iter()
         .filter(|status| *status != Status::Proven)
-        .map(|status| (source.coverage.summary.requirements.of(status), status))
+        .map(|status| (count.of(status), status))
         .filter(|(count, _)| *count > 0)
         .map(|(count, status)| match status {
             Status::NeedsGpu if count == 1 => "1 needs a GPU and cannot be proven without one".to_owned(),
@@ -152,39 +157,32 @@ fn device(source: &Source) -> Html {
 }
 
 /// The statuses side by side: a bar for the eye, and their counts.
-fn bar(source: &Source) -> Html {
-    let total = source.coverage.summary.requirements.total;
+pub(super) fn bar(count: &StatusCount) -> Html {
+    let total = count.total;
     let mut position = 0_usize;
     let mut pieces = Html::new();
     let percent = |part: usize| format!("{:.3}%", part as f64 / total.max(1) as f64 * 100.0);
-    for status in statuses(source) {
-        let count = source.coverage.summary.requirements.of(status);
-        if count > 0 {
+    for status in statuses(count) {
+        let part = count.of(status);
+        if part > 0 {
             let fill = format!("b-{}", class_of(status));
-            let (x, width) = (percent(position), percent(count));
+            let (x, width) = (percent(position), percent(part));
             pieces.push(tag(
                 "rect",
                 &[("class", &fill), ("x", &x), ("y", "0"), ("width", &width), ("height", "100%")],
                 Html::new(),
             ));
-            position = position.saturating_add(count);
+            position = position.saturating_add(part);
         }
     }
-    let counts = statuses(source).map(|status| {
-        [
-            badge(status),
-            " ".into(),
-            class("span", "share", share(source.coverage.summary.requirements.of(status), total)),
-        ]
-        .into()
-    });
+    let counts = statuses(count)
+        .map(|status| [badge(status), " ".into(), class("span", "share", share(count.of(status), total))].into());
     let bar = tag("svg", &[("class", "bar"), ("aria-hidden", "true"), ("width", "100%"), ("height", "14")], pieces);
     class("div", "counts", [bar, list(counts.collect::<Vec<_>>().into_iter(), Status::ALL.len(), "coverage.json")])
 }
 
 /// What is wrong with the input; nothing where nothing is.
-pub(super) fn problems(source: &Source) -> Html {
-    let problems = &source.coverage.problems;
+pub(super) fn problems(problems: &[Problem]) -> Html {
     if problems.is_empty() {
         return Html::new();
     }
