@@ -39,7 +39,10 @@ fn verdict(verification: &Verification, exit: Exit) -> String {
         (Exit::NotIntact | Exit::NotTrusted | Exit::NotDerived | Exit::OtherCommit | Exit::Stale, _) => {
             format!("NOT VERIFIED: {} (exit code {code})", meaning(exit))
         }
-        (_, Some(run)) if verification.trusted.holds() => format!("VERIFIED: {} (exit code {code})", run.result),
+        (Exit::Proven, Some(run)) if verification.trusted.holds() => format!("VERIFIED: {} (exit code 0)", run.result),
+        (_, Some(run)) if verification.trusted.holds() => {
+            format!("VERIFIED, and the run itself fell short: {} (exit code {code})", run.result)
+        }
         (_, Some(run)) => {
             format!("INTACT, and nobody vouches for it (--integrity-only): {} (exit code {code})", run.result)
         }
