@@ -17,6 +17,7 @@ use proof_bundle::coverage::{Inputs, derive_current};
 use proof_bundle::provenance::{Commit, Metadata};
 use proof_bundle::report::{Current, render_current};
 use proof_bundle::requirement::{RequirementsFile, parse_specs};
+use proof_bundle::verify::{Options, verify};
 
 use crate::error::XtaskError;
 use crate::exit::Exit;
@@ -158,6 +159,10 @@ fn find(args: &CoverageArgs, bundles: &Path) -> Result<Option<PathBuf>, XtaskErr
 impl Read {
     fn from(directory: PathBuf) -> Result<Self, XtaskError> {
         let read = || {
+            let verification = verify(&directory, &Options::integrity_only());
+            if let Some(finding) = verification.intact.findings().first() {
+                return Err(format!("it is not intact: {finding}"));
+            }
             let text = std::fs::read(directory.join("metadata.json")).map_err(|error| error.to_string())?;
             let metadata: Metadata =
                 serde_json::from_slice(&text).map_err(|error| format!("metadata.json: {error}"))?;
