@@ -61,6 +61,10 @@ struct Output<'a> {
 pub(crate) fn run(args: &MergeArgs) -> Result<Exit, XtaskError> {
     // From here on Ctrl-C waits, and nothing half-written is left behind.
     process::catch_interrupts()?;
+    join(args)
+}
+
+fn join(args: &MergeArgs) -> Result<Exit, XtaskError> {
     // A key that cannot be used is no reason to write a bundle first.
     let key = args.key.as_deref().map(|path| key_file::read(path, SigningKey::from_pem)).transpose()?;
     let root = match &args.out {
@@ -116,4 +120,50 @@ fn summary(coverage: &MergedCoverage) -> String {
         text.push_str(&format!("problem       {}\n", problem.message));
     }
     text
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn parse(words: &[&str]) -> Result<MergeArgs, clap::Error> {
+        match Cli::try_parse_from(["xtask", "merge"].iter().chain(words))?.command {
+            Command::Merge(args) => Ok(args),
+            _ => panic!("another subcommand"),
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_merged_is_refused_in_one_line_and_nothing_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let (out, empty) = (dir.path().join("out"), dir.path().join("empty"));
+        std::fs::create_dir(&empty).unwrap();
+        let (out_name, empty) = (out.to_str().unwrap(), empty.to_str().unwrap());
+        let missing = dir.path().join("missing");
+        let missing = missing.to_str().unwrap();
+        for (words, says) in [
+            (&[empty][..], "two bundles or more"),
+            (&[empty, empty], "cannot be merged: it is not intact"),
+            (&[missing, empty], "no such directory"),
+            (&[empty, empty, "--key", missing], "cannot read"),
+            (&[empty, empty, "--key", empty], "it is not a file"),
+        ] {
+            let args = parse(&[words, &["--out", out_name]].concat()).unwrap();
+            let error = join(&args).unwrap_err();
+            assert!(error.line().contains(says) && !error.line().contains('\n'), "{}", error.line());
+            assert_eq!((error.exit(), out.exists()), (Exit::BadInput, false));
+        }
+        assert_eq!(parse(&[]).unwrap_err().exit_code(), 2);
+    }
 }

@@ -78,6 +78,9 @@ impl Candidate {
     /// Reads and verifies the bundle at `directory`. Signatures are left to whoever verifies the merged bundle.
     fn read(directory: &Path) -> Result<Self, Error> {
         let refused = |problem: String| refuse(format!("{} cannot be merged: {problem}", directory.display()));
+        if !directory.is_dir() {
+            return Err(refused("there is no such directory: give that of a bundle".to_owned()));
+        }
         if is_merged(directory) {
             let problem = format!("it is a merged bundle: give the bundles in its {INPUTS}/ instead");
             return Err(refused(problem));

@@ -76,8 +76,9 @@ fn run_of(run: &Shown) -> String {
     text.push_str(&format!("  result     {}\n", run.result));
     for one in &run.runs {
         let ShownRun { run_id, result, requirements, devices, .. } = one;
-        let figures = format!("{} of {} proven", requirements.proven, requirements.total);
-        text.push_str(&format!("  merged of  {run_id}: {result}; {figures}; {}\n", devices.join("; ")));
+        let mut parts = vec![format!("{} of {} proven", requirements.proven, requirements.total)];
+        parts.extend(devices.iter().cloned());
+        text.push_str(&format!("  merged of  {run_id}: {result}; {}\n", parts.join("; ")));
     }
     text.push_str(&format!("  proven     {} of {} requirements\n", count.proven, count.total));
     if !run.needs_gpu.is_empty() {

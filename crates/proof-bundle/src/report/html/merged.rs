@@ -7,9 +7,9 @@ use super::style::{class_of, document_class};
 use super::{contents, page, parts, section, verdict};
 use crate::coverage::{GroupCoverage, Status, Verdict};
 use crate::merge::MergedRequirement;
+use crate::report::clip;
 use crate::report::markdown::share;
 use crate::report::merged::{MergedSource, devices};
-use crate::report::{clip, in_words};
 use crate::requirement::Requirement;
 
 /// The sections, as the contents of the page list them.
@@ -41,8 +41,8 @@ pub(in crate::report) fn render(source: &MergedSource) -> String {
         differ(source),
         open(source),
         requirements(source),
-        groups("properties", "Security properties", &source.coverage.roll_ups),
-        groups("vulnerabilities", "Vulnerabilities", &source.coverage.vulnerabilities),
+        properties(source),
+        vulnerabilities(source),
         super::non_claims(),
         verify(),
     ];
@@ -93,21 +93,18 @@ fn device(source: &MergedSource) -> Html {
 
 fn runs(source: &MergedSource) -> Html {
     let rows = source.runs().take(ROWS).map(|(input, run)| {
-        let devices: Vec<Html> = devices(input).iter().map(|device| clip(device, 160).into()).collect();
-        let sign = match run.verdict {
-            Verdict::Proven if run.requirements.needs_gpu > 0 => "needs-gpu",
-            Verdict::Proven => "proven",
-            Verdict::Failed => "failed",
-            Verdict::NotRun | Verdict::Input => "not-run",
+        // Short, so that it fits a phone; the run's own report says it in full.
+        let (sign, word) = match run.verdict {
+            Verdict::Proven if run.requirements.needs_gpu > 0 => ("needs-gpu", "proven, but for a GPU"),
+            Verdict::Proven => ("proven", "proven"),
+            Verdict::Failed => ("failed", "failed"),
+            Verdict::NotRun => ("not-run", "incomplete"),
+            Verdict::Input => ("not-run", "input missing or bad"),
         };
         [
             input_file(&run.run_id, "report.html", code(&run.run_id)),
-            [
-                class("span", "kind", clip(&input.metadata.test_mode, 40)),
-                parts::list(devices.into_iter(), 8, "merge.json"),
-            ]
-            .into(),
-            mark(sign, in_words(run.verdict, &run.requirements)),
+            format!("{}: {}", clip(&input.metadata.test_mode, 40), clip(&devices(input).join("; "), 400)).into(),
+            mark(sign, word),
             share(run.requirements.proven, run.requirements.total).into(),
             share(run.tests.passed, run.tests.listed).into(),
             format!("{}/{}", run.records_holding, run.records_observed).into(),
@@ -169,8 +166,12 @@ fn open(source: &MergedSource) -> Html {
         return section("open", "Not proven", plain("p", "Every requirement is proven."));
     }
     let rows = open.iter().take(ROWS).map(|one| {
-        let reasons = one.reasons.iter().map(|reason| clip(reason, 400).into());
-        [link_to(&one.id), badge(one.status), list(reasons, 4, "coverage.json")]
+        let mut reasons = one.reasons.iter().map(|reason| clip(reason, 400).into());
+        let why = match one.reasons.len() {
+            0 | 1 => reasons.next().unwrap_or_default(),
+            _ => list(reasons, 4, "coverage.json"),
+        };
+        [link_to(&one.id), badge(one.status), why]
     });
     let columns = [Column::Text("Requirement"), Column::Text("Status"), Column::Text("Why, run by run")];
     section(
@@ -249,24 +250,50 @@ fn requirement(document: usize, one: &Requirement, coverage: &MergedRequirement)
     tag("details", &[("class", &classes)], [summary, body])
 }
 
-fn groups(place: &'static str, title: &'static str, groups: &[GroupCoverage]) -> Html {
+/// Roll-ups or vulnerabilities, each with what it is called.
+fn groups<'a>(
+    place: &'static str,
+    title: &'static str,
+    about: &'static str,
+    groups: &'a [GroupCoverage],
+    name: impl Fn(&'a GroupCoverage) -> Html,
+) -> Html {
     let rows = groups.iter().take(ROWS).map(|group| {
         let members = group.requirements.len();
-        [
-            sentence(&group.name),
-            badge(group.status),
-            share(members.saturating_sub(group.open.len()), members).into(),
-            list(group.open.iter().map(|id| link_to(id)), SHOWN, "coverage.json"),
-        ]
+        let mut open = Html::new();
+        for (index, id) in group.open.iter().take(SHOWN).enumerate() {
+            open.push(if index == 0 { "" } else { ", " });
+            open.push(link_to(id));
+        }
+        open.push(match group.open.len().saturating_sub(SHOWN) {
+            0 if group.open.is_empty() => "none".to_owned(),
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        });
+        [name(group), badge(group.status), share(members.saturating_sub(group.open.len()), members).into(), open]
     });
     let columns =
         [Column::Text("Name"), Column::Text("Status"), Column::Number("Proven"), Column::Text("Open requirements")];
-    let worst = "Each has the worst status of its requirements; it does not say that an attack is impossible.";
     section(
         place,
         title,
-        [plain("p", worst), table(title, Narrow::Stacks, columns, rows), more(groups.len(), ROWS, "coverage.json")],
+        [plain("p", about), table(title, Narrow::Stacks, columns, rows), more(groups.len(), ROWS, "coverage.json")],
     )
+}
+
+fn properties(source: &MergedSource) -> Html {
+    let titles = &source.merged.requirements.roll_ups;
+    let about = "A property is proven only if all of its requirements are; else it has the worst of their statuses.";
+    groups("properties", "Security properties", about, &source.coverage.roll_ups, |group| {
+        let title = titles.iter().find(|one| one.id == group.name).map(|one| one.title.as_str()).unwrap_or_default();
+        [id(&group.name), " ".into(), sentence(title)].into()
+    })
+}
+
+fn vulnerabilities(source: &MergedSource) -> Html {
+    let about = "The status is that of the worst requirement named; it does not say that an attack is impossible.";
+    let of = &source.coverage.vulnerabilities;
+    groups("vulnerabilities", "Vulnerabilities", about, of, |group| sentence(&group.name))
 }
 
 fn verify() -> Html {
