@@ -1,5 +1,7 @@
 //! `coverage.json` of a merged bundle: what several runs of one commit show of each requirement, taken together.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::Input;
@@ -149,22 +151,23 @@ impl MergedCoverage {
 
 /// Derives what `inputs`, sorted by run id, show together of `requirements`, which is that of each of them.
 pub(crate) fn derive(run_id: &str, inputs: &[Input], requirements: &RequirementsFile) -> MergedCoverage {
+    let shown: Vec<Shown<'_>> = inputs.iter().map(Shown::of).collect();
     let merged: Vec<MergedRequirement> =
-        requirements.requirements.iter().filter_map(|mapped| judge(mapped, inputs)).collect();
+        requirements.requirements.iter().filter_map(|mapped| judge(mapped, &shown)).collect();
     let mut all = StatusCount::default();
-    let mut by_document: Vec<DocumentCount> = requirements
-        .documents
-        .iter()
-        .map(|one| DocumentCount { document: one.file.clone(), count: StatusCount::default() })
-        .collect();
+    let mut documents: HashMap<&str, StatusCount> = HashMap::new();
     for one in &merged {
         let has_run = one.runs.iter().any(|run| run.absent == 0);
         let is_mapped = one.runs.iter().any(|run| run.mapped > 0);
-        all.add(one.status, is_mapped, has_run);
-        for document in by_document.iter_mut().filter(|document| document.document == one.document) {
-            document.count.add(one.status, is_mapped, has_run);
+        for count in [&mut all, documents.entry(&one.document).or_default()] {
+            count.add(one.status, is_mapped, has_run);
         }
     }
+    let document = |name: &str| DocumentCount {
+        document: name.to_owned(),
+        count: documents.get(name).cloned().unwrap_or_default(),
+    };
+    let by_document = requirements.documents.iter().map(|one| document(&one.file)).collect();
     let mut devices: Vec<String> = inputs.iter().flat_map(|input| input.coverage.summary.devices.clone()).collect();
     devices.sort();
     devices.dedup();
@@ -189,11 +192,23 @@ pub(crate) fn derive(run_id: &str, inputs: &[Input], requirements: &Requirements
     }
 }
 
+/// An input, arranged for look-up.
+struct Shown<'a> {
+    input: &'a Input,
+    by_id: HashMap<&'a str, &'a RequirementCoverage>,
+}
+
+impl<'a> Shown<'a> {
+    fn of(input: &'a Input) -> Self {
+        Self { input, by_id: input.coverage.requirements.iter().map(|one| (one.id.as_str(), one)).collect() }
+    }
+}
+
 /// What the runs show of one requirement; nothing where no run knows it.
-fn judge(mapped: &MappedRequirement, inputs: &[Input]) -> Option<MergedRequirement> {
+fn judge(mapped: &MappedRequirement, inputs: &[Shown<'_>]) -> Option<MergedRequirement> {
     let requirement = &mapped.requirement;
     let shown: Vec<(&Input, &RequirementCoverage)> =
-        inputs.iter().filter_map(|input| Some((input, input.coverage.get(&requirement.id)?))).collect();
+        inputs.iter().filter_map(|one| Some((one.input, *one.by_id.get(requirement.id.as_str())?))).collect();
     let statuses = || shown.iter().map(|(_, one)| one.status);
     // A matrix of mutants is about the tests, not about the host that they ran on.
     let unnoticed = |(input, one): &&(&Input, &RequirementCoverage)| {

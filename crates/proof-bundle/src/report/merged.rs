@@ -1,5 +1,6 @@
 //! The reports of a merged bundle: what several runs show together, and what each shows by itself.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use super::markdown::{cell, code, escape, share, table, table_of};
@@ -23,9 +24,22 @@ const TITLE: &str = "Specification Coverage Matrix of Several Runs";
 pub(super) struct MergedSource {
     pub(super) merged: Merged,
     pub(super) coverage: MergedCoverage,
+    /// Where each requirement is in `coverage`.
+    places: HashMap<String, usize>,
 }
 
 impl MergedSource {
+    fn read(directory: &Path) -> Result<Self, Error> {
+        let coverage: MergedCoverage = read_json(directory, "coverage.json")?;
+        let places = coverage.requirements.iter().enumerate().map(|(place, one)| (one.id.clone(), place)).collect();
+        Ok(Self { merged: Merged::read(directory)?, coverage, places })
+    }
+
+    /// What the runs show of a requirement.
+    pub(super) fn get(&self, id: &str) -> Option<&MergedRequirement> {
+        self.coverage.requirements.get(*self.places.get(id)?)
+    }
+
     /// The verdict in words.
     pub(super) fn words(&self) -> &'static str {
         let count = &self.coverage.summary.requirements;
@@ -60,7 +74,7 @@ impl MergedSource {
 
 /// Renders every report of the merged bundle at `directory`.
 pub(super) fn render_all(directory: &Path) -> Result<Vec<(String, String)>, Error> {
-    let source = MergedSource { merged: Merged::read(directory)?, coverage: read_json(directory, "coverage.json")? };
+    let source = MergedSource::read(directory)?;
     Ok([
         ("spec_coverage.md", render(&source)),
         (html::FILE, html::render_merged(&source)),
@@ -72,7 +86,7 @@ pub(super) fn render_all(directory: &Path) -> Result<Vec<(String, String)>, Erro
 }
 
 fn render(source: &MergedSource) -> String {
-    let MergedSource { merged, coverage } = source;
+    let MergedSource { merged, coverage, .. } = source;
     let mut text = head(source);
     text.push_str(&runs(source));
     let figures = &coverage.summary;
@@ -90,7 +104,7 @@ fn render(source: &MergedSource) -> String {
 }
 
 fn head(source: &MergedSource) -> String {
-    let MergedSource { merged, coverage } = source;
+    let MergedSource { merged, coverage, .. } = source;
     let classes = &coverage.summary.devices;
     let mut head = format!(
         "{HEADER}\n\n# {TITLE}\n\n**Run ID**: {}  \n**Generated**: {}  \n**Commit**: {}  \n**Runs merged**: {}  \n\
@@ -147,7 +161,7 @@ fn sections(source: &MergedSource, document: &str) -> String {
     while let Some(section) = requirements.peek().map(|one| one.section.clone()) {
         let mut rows = Vec::new();
         while let Some(requirement) = requirements.next_if(|one| one.section == section) {
-            if let Some(coverage) = source.coverage.get(&requirement.id) {
+            if let Some(coverage) = source.get(&requirement.id) {
                 rows.push(row(source, requirement, coverage));
             }
         }

@@ -51,7 +51,7 @@ pub(in crate::report) fn render(source: &MergedSource) -> String {
 }
 
 fn head(source: &MergedSource) -> Html {
-    let MergedSource { merged, coverage } = source;
+    let MergedSource { merged, coverage, .. } = source;
     let count = &coverage.summary.requirements;
     let runs = merged.inputs.len();
     let mut html = class("p", "above", format!("Proof bundle merged of {runs} runs of one commit"));
@@ -182,7 +182,7 @@ fn open(source: &MergedSource) -> Html {
 }
 
 fn requirements(source: &MergedSource) -> Html {
-    let MergedSource { merged, coverage } = source;
+    let MergedSource { merged, coverage, .. } = source;
     let total = merged.requirements.requirements.len().to_string();
     let mut html = plain("h2", ["Requirements ".into(), class("span", "count", total)]);
     html.push(filters(&coverage.summary.requirements, &coverage.summary.by_document));
@@ -197,7 +197,7 @@ fn requirements(source: &MergedSource) -> Html {
         while let Some(section) = of_document.peek().map(|one| one.section.as_str()) {
             let mut rows = plain("h4", clip(section, 200));
             while let Some(one) = of_document.next_if(|one| one.section == section) {
-                if let Some(known) = coverage.get(&one.id) {
+                if let Some(known) = source.get(&one.id) {
                     rows.push(requirement(index, one, known));
                 }
             }

@@ -15,7 +15,7 @@ pub(in crate::report) fn render(source: &MergedSource) -> String {
 }
 
 fn head(source: &MergedSource) -> String {
-    let MergedSource { merged, coverage } = source;
+    let MergedSource { merged, coverage, .. } = source;
     format!(
         "# How to check this merged proof bundle\n\n\
          This directory joins {} runs of the tests of one commit, each from a host of its own or at a time of its own. Each run \
