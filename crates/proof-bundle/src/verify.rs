@@ -11,6 +11,7 @@ mod contents;
 mod derived;
 mod expected;
 mod findings;
+mod limits;
 mod lines;
 mod listing;
 mod merged;
@@ -169,14 +170,14 @@ pub(crate) fn examine(bundle: &Path, options: &Options) -> Examined {
 
     let mut follows = Findings::default();
     let derived = derived::check(bundle, &listing, &mut contents, &mut follows);
-    let version = contents.coverage.as_ref().map(|coverage| coverage.renderer_version);
-    let statements = version.and_then(|version| envelopes.check_statements(bundle, &listing, version, &mut follows));
+    let sums_digest = contents.digests.get(sums::FILE).map(String::as_str);
+    let version =
+        contents.coverage.as_ref().filter(|_| !contents.is_too_much).map(|coverage| coverage.renderer_version);
+    let statements =
+        version.and_then(|version| envelopes.check_statements(bundle, &listing, sums_digest, version, &mut follows));
     let trusted = match options.integrity_only {
         true => not_asked(),
-        false => {
-            let sums_digest = contents.digests.get(sums::FILE).map(String::as_str);
-            envelopes.trusted(&listing, sums_digest, &options.public_keys, &mut form)
-        }
+        false => envelopes.trusted(&listing, sums_digest, &options.public_keys, &mut form),
     };
     // Last, after the last look into the files.
     listing.check_unchanged(bundle, &mut form);

@@ -15,6 +15,17 @@ use crate::bundle::chain_start;
 use crate::hash::sha256_hex;
 use crate::test_map::TestId;
 
+/// More faults than anybody reads. A file that has as many is given up.
+const FAULTS_LIMIT: usize = 1_000;
+
+/// More than is kept of the records of any run's file, in bytes; a file of 100,000 records comes to a third of it. Lines
+/// alone do not limit it: a record may name a hundred thousand requirements.
+const KEPT_LIMIT: usize = 64 << 20;
+
+/// What is kept of every record, in bytes, and with each requirement that it names; about.
+const RECORD: usize = 100;
+const ID: usize = 40;
+
 /// Reads the six `.jsonl` files of the bundle at `directory`. A file that is missing or holds no observed record, a line
 /// whose place in the chain is wrong, and a status that does not follow are problems: the second list names them as
 /// `file:line: …`, and such a line is no record.
@@ -143,6 +154,10 @@ pub(crate) fn scan(
             Err(error) => scan.fault(number, format!("not JSON: {error}")),
         }
         reader.pass(line);
+        if scan.faults.len() >= FAULTS_LIMIT || reader.kept > KEPT_LIMIT {
+            scan.fault(number, "too many faults or too much in this file: the rest of it was not read");
+            break;
+        }
     }
     if !scan.records.iter().any(|record| record.class == Class::Observed) {
         scan.faults.push(Fault { line: None, kind: FaultKind::Empty, problem: "no observed record".to_owned() });
@@ -165,6 +180,8 @@ struct Reader<'a> {
     run_id: &'a str,
     seq: usize,
     previous: String,
+    /// How much of the lines is kept, in bytes.
+    kept: usize,
     /// The tests' lines stand together, so that remembering one is enough.
     test: Option<Arc<TestId>>,
     requirements: Arc<[String]>,
@@ -173,7 +190,7 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn new(file: &'static str, run_id: &'a str) -> Self {
         let previous = chain_start(run_id, file);
-        Self { file, run_id, seq: 1, previous, test: None, requirements: Arc::default() }
+        Self { file, run_id, seq: 1, previous, kept: 0, test: None, requirements: Arc::default() }
     }
 
     /// Goes on to the line after this one.
@@ -201,6 +218,8 @@ impl<'a> Reader<'a> {
             Some(Value::Array(ids)) => texts(ids).ok_or("not a record: `requirements` holds more than texts")?,
             _ => return Err("not a record: `requirements` is no list".into()),
         };
+        let kept = requirements.iter().fold(RECORD, |sum, id| sum.saturating_add(ID).saturating_add(id.len()));
+        self.kept = self.kept.saturating_add(kept);
         let location = Location { file: self.file, line: self.seq };
         match text(&mut members, "class")?.as_str() {
             "declared" => Ok(Record {
@@ -249,6 +268,7 @@ impl<'a> Reader<'a> {
         match &self.test {
             Some(last) if **last == test => Arc::clone(last),
             _ => {
+                self.kept = self.kept.saturating_add(test.binary.len()).saturating_add(test.test.len());
                 let test = Arc::new(test);
                 self.test = Some(Arc::clone(&test));
                 test

@@ -5,8 +5,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::findings::Findings;
+use super::limits::MARKS_LIMIT;
 use crate::bundle::json_text;
-use crate::junit;
+use crate::junit::{self, TestResult};
 use crate::schema::{Checker, Schema};
 use crate::sums;
 
@@ -31,10 +32,13 @@ pub(super) fn json_of<T: Serialize + DeserializeOwned>(
     };
     match json_text(&value) {
         Ok(text) if text == bytes => {}
-        Ok(text) => findings.add(name, first_difference(&text, bytes), "it is not in the one form that a bundle has"),
+        Ok(text) => {
+            findings.add(name, first_difference(&text, bytes), "it is not in the one form that a bundle has");
+            return Some(value);
+        }
         Err(error) => findings.add(name, None, format!("it cannot be written again: {error}")),
     }
-    // After the typed reading, which refuses what would only be large.
+    // After the typed reading and the form, which refuse what would only be large.
     let checked = checker(schema).and_then(|checker| {
         let value: Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         checker.check(&value)
@@ -50,23 +54,30 @@ pub(super) fn checker(name: &str) -> Result<Checker, String> {
     Schema::of(name).map_err(|error| error.to_string())?.checker()
 }
 
-/// Checks that `tests.junit.xml` is what its tests are written as.
-pub(super) fn junit(bytes: &[u8], findings: &mut Findings) {
+/// Checks that `tests.junit.xml` is what its tests are written as, and returns them; `None` when there are so many that
+/// they are not looked at.
+pub(super) fn junit(bytes: &[u8], findings: &mut Findings) -> Option<Vec<TestResult>> {
     let Ok(xml) = std::str::from_utf8(bytes) else {
-        return findings.add(junit::FILE, None, "it is not UTF-8");
+        findings.add(junit::FILE, None, "it is not UTF-8");
+        return Some(Vec::new());
     };
+    if bytes.iter().filter(|byte| **byte == b'<').count() > MARKS_LIMIT {
+        findings.add(junit::FILE, None, format!("it has more than {MARKS_LIMIT} marks, and is refused unread"));
+        return None;
+    }
     let tests = junit::parse(xml);
     // A run that saw no test writes a file that lists none: coverage says what that means.
     let written = junit::to_xml(tests.as_deref().unwrap_or_default());
-    match (written, tests) {
+    match (written, &tests) {
         (Ok(text), _) if text == xml => {}
-        (_, Err(problem)) => findings.add(junit::FILE, None, problem),
+        (_, Err(problem)) => findings.add(junit::FILE, None, problem.as_str()),
         (Ok(text), Ok(_)) => {
             let line = first_difference(text.as_bytes(), bytes);
             findings.add(junit::FILE, line, "it is not in the one form that a bundle has");
         }
         (Err(error), Ok(_)) => findings.add(junit::FILE, None, error.to_string()),
     }
+    Some(tests.unwrap_or_default())
 }
 
 /// Checks that `seeds.txt` holds decimal numbers below 2^64, one per line.

@@ -9,6 +9,7 @@ use evidence::Stream;
 
 use super::canonical;
 use super::findings::Findings;
+use super::limits;
 use super::lines::{self, LinesRead};
 use super::listing::{ATTESTATIONS, Listing};
 use crate::code_coverage::{self, CodeCoverage};
@@ -20,10 +21,6 @@ use crate::records::file_of;
 use crate::requirement::RequirementsFile;
 use crate::{junit, mutants, sums};
 
-/// More requirements, documents, roll-ups or vulnerabilities than any specification has: what is derived from them is
-/// looked up in lists.
-pub(super) const LIST_LIMIT: usize = 10_000;
-
 /// What was read.
 #[derive(Default)]
 pub(super) struct Contents {
@@ -34,6 +31,8 @@ pub(super) struct Contents {
     pub(super) requirements: Option<RequirementsFile>,
     /// What the bundle says that follows from the rest.
     pub(super) coverage: Option<Coverage>,
+    /// Whether more would follow from it than a bundle can hold: then nothing may be derived.
+    pub(super) is_too_much: bool,
     /// The files of records, in the order of [`Stream::ALL`].
     pub(super) lines: Vec<LinesRead>,
 }
@@ -43,6 +42,8 @@ impl Contents {
     pub(super) fn read(bundle: &Path, listing: &Listing, findings: &mut Findings) -> Self {
         let mut contents = Self::default();
         let mut listed = None;
+        let mut tests = Some(Vec::new());
+        let mut mutants = None;
         for name in listing.names().filter(|name| !is_lines(name)) {
             let bytes = match read_whole(bundle, listing, name) {
                 Ok(bytes) => bytes,
@@ -60,20 +61,20 @@ impl Contents {
                 code_coverage::FILE => {
                     canonical::json::<CodeCoverage>(name, &bytes, findings);
                 }
-                mutants::FILE => {
-                    canonical::json::<Mutants>(name, &bytes, findings);
-                }
+                mutants::FILE => mutants = canonical::json::<Mutants>(name, &bytes, findings),
                 "seeds.txt" => canonical::seeds(&bytes, findings),
-                junit::FILE => canonical::junit(&bytes, findings),
+                junit::FILE => tests = canonical::junit(&bytes, findings),
                 sums::FILE => listed = canonical::sums(&bytes, findings),
                 // A report is compared with what the files render to.
                 _ => {}
             }
         }
-        if contents.requirements.as_ref().is_some_and(is_too_long) {
-            findings.add("requirements.json", None, format!("a list has more than {LIST_LIMIT} entries"));
-            contents.requirements = None;
-        }
+        contents.is_too_much = match (&contents.requirements, &tests) {
+            (_, None) => true,
+            (Some(file), Some(tests)) => limits::exceeded(file, tests, mutants.as_ref(), findings),
+            (None, _) => false,
+        };
+        drop((tests, mutants));
         contents.read_lines(bundle, listing, findings);
         if let Some(listed) = listed {
             let names = listing.names().map(str::to_owned).collect();
@@ -132,18 +133,6 @@ pub(super) fn compare(
 
 fn is_lines(name: &str) -> bool {
     Stream::ALL.into_iter().any(|stream| file_of(stream) == name)
-}
-
-pub(super) fn is_too_long(file: &RequirementsFile) -> bool {
-    [
-        file.requirements.len(),
-        file.documents.len(),
-        file.roll_ups.len(),
-        file.vulnerabilities.len(),
-        file.scenarios.len(),
-    ]
-    .into_iter()
-    .any(|length| length > LIST_LIMIT)
 }
 
 /// Reads a file of which the listing knows that it is not too large.

@@ -240,7 +240,10 @@ impl Listing {
 const CHANGED: &str = "it changed while the bundle was being verified";
 
 /// The signed statements.
-pub(super) const ATTESTATIONS: [&str; 2] = ["attestations/test-result.dsse.json", "attestations/residency.dsse.json"];
+pub(super) const ATTESTATIONS: [&str; 2] = [TEST_RESULT_FILE, "attestations/residency.dsse.json"];
+
+/// The one of them about the tests.
+pub(super) const TEST_RESULT_FILE: &str = "attestations/test-result.dsse.json";
 
 /// Whether anything of this name is there: it has a finding of its own already.
 fn is_there(bundle: &Path, name: &str) -> bool {

@@ -8,9 +8,10 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::canonical::{self, first_difference};
-use super::contents::{LIST_LIMIT, compare, is_too_long, read_whole};
+use super::contents::{compare, read_whole};
 use super::derived::{check_reports, differing};
 use super::findings::{Check, Findings};
+use super::limits;
 use super::listing::{ENTRIES_LIMIT, Kind, Listing};
 use super::trust::Envelopes;
 use super::{Examined, Options, Shown, Verification, examine, not_asked};
@@ -60,8 +61,8 @@ impl Own {
                 _ => {}
             }
         }
-        if own.requirements.as_ref().is_some_and(is_too_long) {
-            findings.add("requirements.json", None, format!("a list has more than {LIST_LIMIT} entries"));
+        // What became of the tests is in the inputs, which have limits of their own.
+        if own.requirements.as_ref().is_some_and(|file| limits::exceeded(file, &[], None, findings)) {
             own.requirements = None;
         }
         own
@@ -206,21 +207,30 @@ fn check_derived(
     }
     let mut coverage = derive(&merge.run_id, &read, requirements);
     coverage.renderer_version = recorded.renderer_version;
-    match json_text(&coverage) {
-        Ok(text) if text == *bytes => {}
+    let follows = match json_text(&coverage) {
+        Ok(text) if text == *bytes => true,
         Ok(text) => {
             let ours = coverage.requirements.iter().map(|one| (&*one.id, one.status));
             let theirs = recorded.requirements.iter().map(|one| (&*one.id, one.status));
             let problem = format!("it does not follow from the inputs: {}", differing(ours, theirs));
             findings.add("coverage.json", first_difference(&text, bytes), problem);
+            false
         }
-        Err(error) => findings.add("coverage.json", None, format!("it cannot be derived: {error}")),
+        Err(error) => {
+            findings.add("coverage.json", None, format!("it cannot be derived: {error}"));
+            false
+        }
+    };
+    let mut what = vec![format!(
+        "every run follows from its evidence by itself, and {FILE} and coverage.json from {} runs",
+        read.len()
+    )];
+    // What else could be rendered may be of any size.
+    if follows {
+        what.push(check_reports(bundle, listing, recorded.renderer_version, findings));
     }
-    let mut what = vec![
-        format!("every run follows from its evidence by itself, and {FILE} and coverage.json from {} runs", read.len()),
-        check_reports(bundle, listing, recorded.renderer_version, findings),
-    ];
-    what.extend(envelopes.check_statements(bundle, listing, recorded.renderer_version, findings));
+    let sums_digest = own.digests.get(sums::FILE).map(String::as_str);
+    what.extend(envelopes.check_statements(bundle, listing, sums_digest, recorded.renderer_version, findings));
     Ok((what, coverage, read))
 }
 

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::contents::read_whole;
 use super::findings::{Check, Findings};
-use super::listing::{ATTESTATIONS, Listing};
-use crate::attest::{DIRECTORY, Envelope, PublicKey, statements};
+use super::listing::{ATTESTATIONS, Listing, TEST_RESULT_FILE};
+use crate::attest::{DIRECTORY, Envelope, PublicKey, RESIDENCY_PREDICATE, TEST_RESULT_PREDICATE, statements};
 use crate::report::RENDERER_VERSION;
 use crate::sums;
 
@@ -63,8 +63,8 @@ impl Envelopes {
             if envelope.keyid() != keyid {
                 form.add(name, None, "its keyid is not that of the key that signed it: it was changed afterwards");
             }
-            if subject(envelope.payload()).as_deref() != sums_digest {
-                findings.add(name, None, "it was signed for another SHA256SUMS than this bundle's");
+            if let Err(problem) = is_about(name, envelope.payload(), sums_digest) {
+                findings.add(name, None, problem);
             }
             let signed = format!("both statements signed by the key {keyid}");
             if !what.contains(&signed) {
@@ -79,6 +79,7 @@ impl Envelopes {
         &self,
         bundle: &Path,
         listing: &Listing,
+        sums_digest: Option<&str>,
         renderer_version: u32,
         findings: &mut Findings,
     ) -> Option<String> {
@@ -86,6 +87,12 @@ impl Envelopes {
             return None;
         }
         if renderer_version != RENDERER_VERSION {
+            // What every version says alike.
+            for (name, envelope) in &self.0 {
+                if let Err(problem) = is_about(name, envelope.payload(), sums_digest) {
+                    findings.add(*name, None, problem);
+                }
+            }
             return Some("statements not re-derived, for the same reason".to_owned());
         }
         let derived = match statements(bundle) {
@@ -105,14 +112,27 @@ impl Envelopes {
     }
 }
 
-/// The SHA-256 that a statement gives for its subject `SHA256SUMS`.
-fn subject(payload: &[u8]) -> Option<String> {
-    let statement: Value = serde_json::from_slice(payload).ok()?;
+/// Whether a statement is the one that belongs into the file `name`, and about this bundle's `SHA256SUMS`. A key may have
+/// signed more than this bundle.
+fn is_about(name: &str, payload: &[u8], sums_digest: Option<&str>) -> Result<(), &'static str> {
+    let statement: Value = serde_json::from_slice(payload).map_err(|_| "what was signed is no statement")?;
+    let predicate = if name == TEST_RESULT_FILE { TEST_RESULT_PREDICATE } else { RESIDENCY_PREDICATE };
+    if statement.get("predicateType").and_then(Value::as_str) != Some(predicate) {
+        return Err("it is not the statement of this name: its predicate is of another type");
+    }
+    match subject(&statement) {
+        Some(digest) if sums_digest == Some(digest) => Ok(()),
+        _ => Err("it was signed for another SHA256SUMS than this bundle's"),
+    }
+}
+
+/// The SHA-256 that a statement gives for its subject `SHA256SUMS`, which it names once.
+fn subject(statement: &Value) -> Option<&str> {
     let subjects = statement.get("subject")?.as_array()?;
     let mut digests = subjects
         .iter()
         .filter(|subject| subject.get("name").and_then(Value::as_str) == Some(sums::FILE))
         .map(|subject| subject.pointer("/digest/sha256").and_then(Value::as_str));
     let digest = digests.next()??;
-    digests.next().is_none().then(|| digest.to_owned())
+    digests.next().is_none().then_some(digest)
 }

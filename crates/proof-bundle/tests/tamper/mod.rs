@@ -1,5 +1,7 @@
 //! A good signed bundle, and the ways in which someone could change it and put it in order again.
 
+pub(crate) mod case;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -32,7 +34,7 @@ pub(crate) const STREAMS: [&str; 6] = [
 /// A bundle in a directory of its own.
 pub(crate) struct Bundle {
     pub(crate) path: PathBuf,
-    _fixture: Fixture,
+    _place: tempfile::TempDir,
 }
 
 impl Bundle {
@@ -46,7 +48,26 @@ impl Bundle {
     /// What this run comes to, not signed.
     pub(crate) fn unsigned(fixture: Fixture) -> Self {
         let (path, _) = fixture.run();
-        Self { path, _fixture: fixture }
+        Self { path, _place: fixture.directory }
+    }
+
+    /// The same files in another place.
+    pub(crate) fn copy(&self) -> Self {
+        fn copy_all(from: &Path, to: &Path) {
+            fs::create_dir(to).unwrap();
+            for name in names(from) {
+                let (from, to) = (from.join(&name), to.join(&name));
+                if from.is_dir() {
+                    copy_all(&from, &to);
+                } else {
+                    fs::copy(from, to).unwrap();
+                }
+            }
+        }
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join(self.path.file_name().unwrap());
+        copy_all(&self.path, &path);
+        Self { path, _place: place }
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {
