@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::error::XtaskError;
+
 /// The files that the bundle of a proof run has and nothing else does.
 const OF_A_RUN: [&str; 4] = ["SHA256SUMS", "provenance.json", "requirements.json", "coverage.json"];
 
@@ -16,7 +18,29 @@ pub(crate) fn latest(bundles: &Path) -> Option<PathBuf> {
         entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
     };
     let runs = directories(bundles).into_iter().flat_map(|folder| directories(&folder));
-    runs.filter(|run| missing(run).is_none()).max_by(|a, b| a.file_name().cmp(&b.file_name()))
+    runs.filter(|run| is_run_id(run) && missing(run).is_none()).max_by(|a, b| a.file_name().cmp(&b.file_name()))
+}
+
+/// Whether a directory is named by a run id, `YYYYMMDD-HHMMSS-<8 hex digits>`: one that is being written is not, nor is a copy
+/// under another name.
+fn is_run_id(directory: &Path) -> bool {
+    let digits = |part: &str, length| part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit());
+    let name = directory.file_name().unwrap_or_default().to_string_lossy();
+    let mut parts = name.split('-');
+    let mut part = || parts.next().unwrap_or_default();
+    let (date, time, commit) = (part(), part(), part());
+    digits(date, 8) && digits(time, 6) && commit.len() == 8 && commit.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The directory that the user named to look for bundles in.
+///
+/// # Errors
+/// [`XtaskError::Input`] when there is no such directory.
+pub(crate) fn named(bundles: &Path) -> Result<PathBuf, XtaskError> {
+    if bundles.is_dir() {
+        return Ok(bundles.to_owned());
+    }
+    Err(XtaskError::Input(format!("{} is no directory of bundles", bundles.display())))
 }
 
 /// The first file that keeps `directory` from being the bundle of a proof run.
@@ -50,7 +74,8 @@ mod tests {
         bundle("unit/20260101-000000-aaaaaaaa", &OF_A_RUN);
         let latest_run = bundle("bdd/20260102-000000-aaaaaaaa", &OF_A_RUN);
         bundle("unit/20260103-000000-aaaaaaaa", &OF_A_RUN[..3]);
-        bundle("unit/.20260104-000000-aaaaaaaa.partial", &["coverage.json"]);
+        bundle("unit/.20260104-000000-aaaaaaaa.partial", &OF_A_RUN);
+        bundle("unit/copy-of-the-best", &OF_A_RUN);
         assert_eq!(latest(dir.path()), Some(latest_run.clone()));
         let suffixed = bundle("unit/20260102-000000-aaaaaaaa-2", &OF_A_RUN);
         assert_eq!(latest(dir.path()), Some(suffixed));

@@ -33,7 +33,10 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<Exit, XtaskError> {
     let workspace = Workspace::load(&root)?;
     let map = Map::read(&root, &workspace)?;
     let tests: Vec<&MappedTest> = map.tests.iter().filter(|test| test.requirements.contains(&args.id)).collect();
-    let bundles = args.bundles.clone().unwrap_or_else(|| root.join(bundles::DEFAULT));
+    let bundles = match &args.bundles {
+        Some(named) => bundles::named(named)?,
+        None => root.join(bundles::DEFAULT),
+    };
     output::print(&text(requirement, &tests, &latest(&bundles, requirement), &commands(&tests, &workspace)))?;
     Ok(Exit::Proven)
 }

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask proof`, `coverage`, `code-coverage`, `gpu`, `explain`, `tidy`, `bundle-diff`, `verify`.
+//! The project's own commands, one module each: `cargo xtask --help` lists them.
 #![forbid(unsafe_code)]
 // They panic when nobody reads on: see `output`.
 #![deny(clippy::print_stdout, clippy::print_stderr)]

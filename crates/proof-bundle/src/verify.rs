@@ -113,7 +113,8 @@ impl Verification {
 
     /// Why the bundle is not what its makers left, or does not follow from its evidence; `None` when both hold. Who made it
     /// plays no part.
-    pub(crate) fn fault(&self) -> Option<String> {
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
         let kinds = [(&self.intact, "it is not intact"), (&self.derived, "it does not follow from its evidence")];
         kinds.into_iter().find_map(|(check, what)| match check {
             Check::Holds { .. } => None,

@@ -139,12 +139,8 @@ pub(crate) fn run(args: &CoverageArgs) -> Result<Exit, XtaskError> {
 /// The bundle that was asked for, or the latest.
 fn find(args: &CoverageArgs, bundles: &Path) -> Result<Option<PathBuf>, XtaskError> {
     let Some(bundle) = &args.bundle else {
-        return match &args.bundles {
-            Some(named) if !named.is_dir() => {
-                Err(XtaskError::Input(format!("{} is no directory of bundles", named.display())))
-            }
-            _ => Ok(bundles::latest(bundles)),
-        };
+        args.bundles.as_deref().map(bundles::named).transpose()?;
+        return Ok(bundles::latest(bundles));
     };
     let problem = match bundles::missing(bundle) {
         _ if !bundle.exists() => "there is nothing".to_owned(),
@@ -159,9 +155,8 @@ fn find(args: &CoverageArgs, bundles: &Path) -> Result<Option<PathBuf>, XtaskErr
 impl Read {
     fn from(directory: PathBuf) -> Result<Self, XtaskError> {
         let read = || {
-            let verification = verify(&directory, &Options::integrity_only());
-            if let Some(finding) = verification.intact.findings().first() {
-                return Err(format!("it is not intact: {finding}"));
+            if let Some(fault) = verify(&directory, &Options::integrity_only()).fault() {
+                return Err(fault);
             }
             let text = std::fs::read(directory.join("metadata.json")).map_err(|error| error.to_string())?;
             let metadata: Metadata =

@@ -3,9 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+
 use super::{DIRECTORY, Envelope, SigningKey, statements};
 use crate::Error;
+use crate::coverage::inputs::read_json;
 use crate::exit::Exit;
+use crate::report::RENDERER_VERSION;
 use crate::store::{Disk, Store};
 use crate::verify::{Finding, Options, verify};
 
@@ -28,7 +32,12 @@ pub fn sign(bundle: &Path, key: &SigningKey) -> Result<(), Error> {
         .into_iter()
         .map(|(name, statement)| Ok((name, Envelope::sign(statement, key)?.to_bytes())))
         .collect::<Result<Vec<_>, Error>>()?;
-    publish(&Disk, bundle, &envelopes)
+    publish(&Disk, bundle, &envelopes)?;
+    // It may have been exchanged since it was looked at: what was signed must be what is there now.
+    check(bundle).map_err(|found| {
+        let _ = fs::remove_dir_all(bundle.join(DIRECTORY));
+        refuse(found)
+    })
 }
 
 /// Gives the bundle its attestations, all at once.
@@ -61,7 +70,23 @@ fn check(bundle: &Path) -> Result<(), (Exit, String)> {
             return Err((exit, problem));
         }
     }
-    Ok(())
+    match read_json(bundle, "coverage.json") {
+        Ok(Rendered { renderer_version: RENDERER_VERSION }) => Ok(()),
+        Ok(Rendered { renderer_version }) => Err((
+            Exit::NotDerived,
+            format!(
+                "its reports are of version {renderer_version}, and this is version {RENDERER_VERSION}, which cannot compare \
+                 them: sign it with what made it"
+            ),
+        )),
+        Err(error) => Err((Exit::NotIntact, error.to_string())),
+    }
+}
+
+/// Which version rendered the reports.
+#[derive(Deserialize)]
+struct Rendered {
+    renderer_version: u32,
 }
 
 /// A hidden directory beside the bundle; removed unless it was given its name.
