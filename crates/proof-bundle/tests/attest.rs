@@ -21,7 +21,7 @@ use proof_bundle::attest::{
 };
 use proof_bundle::diff::bundle_diff;
 use proof_bundle::junit::Outcome;
-use proof_bundle::report::render_all;
+use proof_bundle::report::{RENDERER_VERSION, render_all};
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
@@ -264,7 +264,7 @@ fn signing_changes_nothing_that_is_compared_or_rendered() {
 #[test]
 fn a_bundle_that_is_not_what_its_run_wrote_is_not_signed() {
     type Change = fn(&Path);
-    let changes: [(&str, Change); 6] = [
+    let changes: [(&str, Change); 7] = [
         ("tests.junit.xml", |bundle| append(&bundle.join("tests.junit.xml"))),
         ("extra.txt", |bundle| fs::write(bundle.join("extra.txt"), "").unwrap()),
         ("seeds.txt", |bundle| fs::remove_file(bundle.join("seeds.txt")).unwrap()),
@@ -272,6 +272,11 @@ fn a_bundle_that_is_not_what_its_run_wrote_is_not_signed() {
         ("coverage.json", |bundle| {
             let text = fs::read_to_string(bundle.join("coverage.json")).unwrap();
             rewrite(bundle, "coverage.json", &text.replacen("needs_gpu\"", "proven\"", 1));
+        }),
+        ("reports are of version 1", |bundle| {
+            let text = fs::read_to_string(bundle.join("coverage.json")).unwrap();
+            let version = format!("\"renderer_version\": {RENDERER_VERSION}");
+            rewrite(bundle, "coverage.json", &text.replace(&version, "\"renderer_version\": 1"));
         }),
         ("test_report.md", |bundle| {
             let text = fs::read_to_string(bundle.join("test_report.md")).unwrap();

@@ -139,7 +139,7 @@ fn conclusions_follow_from_the_evidence() {
         case("a script in the report", then(script, Bundle::rehash), NOT_SIGNED, (22, "report.html")),
         case("a guide that leads astray", then(key, Bundle::rehash), NOT_SIGNED, (22, "VERIFY.md")),
         case("reports that say that another version made them", version, NOT_SIGNED, CONSISTENT),
-        case("no reports, for a version that made none", no_reports, NOT_SIGNED, CONSISTENT),
+        case("no reports, for a version that made none", no_reports, NOT_SIGNED, (22, "no version 0")),
         case("facts of a decision", facts, NOT_SIGNED, (22, "VP-002")),
         case("the outcome of a decision", outcome, NOT_SIGNED, (22, "outcome simulated and not enforced")),
         case("a decision without facts", no_facts, NOT_SIGNED, (22, "facts")),

@@ -90,6 +90,15 @@ fn the_program_says_the_verdict_first_and_then_what_the_run_shows() {
     }
     let (code, stdout, _) = run(&[path, "--integrity-only"]);
     assert!(code == 0 && stdout.starts_with("INTACT, and nobody vouches for it"), "{stdout}");
+    bundle.replace("coverage.json", "\"renderer_version\": ", "\"renderer_version\": 9");
+    bundle.rehash();
+    bundle.resign();
+    let (_, stdout, _) = run(&[path, "--integrity-only"]);
+    let headline = stdout.lines().next().unwrap();
+    assert!(headline.ends_with("another version made its reports, and nothing compared them"), "{stdout}");
+    bundle.replace("coverage.json", "\"renderer_version\": 9", "\"renderer_version\": ");
+    bundle.rehash();
+    bundle.resign();
     let (code, stdout, _) = run(&[path]);
     assert!(code == 21 && stdout.starts_with("NOT VERIFIED: not signed by a trusted key (exit code 21)"), "{stdout}");
     let (code, stdout, _) = run(&[path, "--json"]);

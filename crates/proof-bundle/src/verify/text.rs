@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::derived::NOT_COMPARED;
 use super::{Check, Shown, ShownRun, Verification};
 use crate::exit::Exit;
 use crate::report::reorders;
@@ -34,6 +35,13 @@ pub(super) fn of(bundle: &Path, verification: &Verification) -> String {
 }
 
 fn verdict(verification: &Verification, exit: Exit) -> String {
+    let is_skipped = |what: &String| what.contains(NOT_COMPARED);
+    let skipped = matches!(&verification.derived, Check::Holds { what } if what.iter().any(is_skipped));
+    let but = if skipped { "; another version made its reports, and nothing compared them" } else { "" };
+    format!("{}{but}", headline(verification, exit))
+}
+
+fn headline(verification: &Verification, exit: Exit) -> String {
     let code = exit.code();
     match (exit, &verification.shown) {
         (Exit::NotIntact | Exit::NotTrusted | Exit::NotDerived | Exit::OtherCommit | Exit::Stale, _) => {
