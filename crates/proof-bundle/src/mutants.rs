@@ -1,7 +1,7 @@
 //! `mutants.json`: what became of small faults planted in the library crates one at a time (mutants), and which mapped tests
 //! noticed each. It is made apart from the run that a bundle holds, from sources that it names by their digests.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::de::Error as _;
@@ -120,6 +120,24 @@ impl Mutants {
         let listed = self.packages.iter().map(|package| package.listed).fold(0, usize::saturating_add);
         if listed != self.listed || self.mutants.len() > self.listed {
             return Some(format!("{} mutants of {}, in crates with {listed}", self.mutants.len(), self.listed));
+        }
+        let mut left: BTreeMap<&str, usize> =
+            self.packages.iter().map(|package| (package.package.as_str(), package.listed)).collect();
+        if left.len() != self.packages.len() {
+            return Some("a crate is there twice".to_owned());
+        }
+        for mutant in &self.mutants {
+            let package = mutant.package.escape_debug();
+            match left.get_mut(mutant.package.as_str()) {
+                None => return Some(format!("a mutant of {package}, which is not among the crates")),
+                Some(0) => return Some(format!("more mutants of {package} than it has")),
+                Some(left) => *left = left.saturating_sub(1),
+            }
+        }
+        if let Some(one) =
+            self.mutants.iter().find(|one| one.reason.is_some() && one.outcome != MutantOutcome::Survived)
+        {
+            return Some(format!("{} has a reason to survive and did not", one.name.escape_debug()));
         }
         let files: BTreeSet<&str> = self.sources.iter().map(|file| file.name.as_str()).collect();
         let odd = self.mutants.iter().find(|mutant| {

@@ -21,13 +21,13 @@ use crate::Error;
 use crate::bundle::HEADER;
 use crate::code_coverage::CodeCoverage;
 use crate::coverage::inputs::read_json;
-use crate::coverage::{Coverage, Inputs, StatusCount, Verdict};
+use crate::coverage::{Coverage, Inputs, StatusCount, TestCount, TestOutcome, Verdict};
 use crate::merge;
 use crate::provenance::{Commit, Metadata, Provenance};
 use crate::records::{self, Class, Record};
 use crate::requirement::RequirementsFile;
 use excerpts::Excerpts;
-use markdown::escape;
+use markdown::{code, escape};
 
 pub(crate) use markdown::reorders;
 
@@ -126,6 +126,7 @@ pub fn render_current(current: &Current<'_>) -> String {
         escape(&devices(coverage)),
         result(coverage),
     );
+    head.push_str(&troubled_tests(&troubled(coverage)));
     if !has_gpu(coverage) {
         head.push_str("> **No GPU.** Nothing below is evidence from a GPU.\n\n");
     }
@@ -166,7 +167,47 @@ fn in_words(verdict: Verdict, count: &StatusCount) -> &'static str {
 /// The verdict in words, with its figures.
 fn result(coverage: &Coverage) -> String {
     let count = &coverage.summary.requirements;
-    figures(in_words(coverage.verdict(), count), count)
+    figures(&with_tests(in_words(coverage.verdict(), count), &coverage.summary.tests), count)
+}
+
+/// The words of a verdict, and how many tests failed or left no verdict.
+fn with_tests(words: &str, tests: &TestCount) -> String {
+    match trouble(tests) {
+        None => words.to_owned(),
+        Some(trouble) => format!("{words}: {trouble}"),
+    }
+}
+
+/// How many tests failed or left no verdict, if any did.
+fn trouble(tests: &TestCount) -> Option<String> {
+    let plural = |count: usize| if count == 1 { "1 test".to_owned() } else { format!("{count} tests") };
+    match (tests.failed, tests.dead) {
+        (0, 0) => None,
+        (0, dead) => Some(format!("{} left no verdict", plural(dead))),
+        (failed, 0) => Some(format!("{} failed", plural(failed))),
+        (failed, dead) => Some(format!("{} failed, {dead} left no verdict", plural(failed))),
+    }
+}
+
+/// How many of the tests that failed or left no verdict the head of a report names.
+const NAMED: usize = 3;
+
+/// The names of tests that failed, then of those that left no verdict. A much too long one is cut.
+fn troubled(coverage: &Coverage) -> Vec<String> {
+    let ended = |wanted: TestOutcome| {
+        let tests = coverage.tests_not_passed.iter().filter(move |test| test.result == wanted);
+        tests.map(|test| clip(&test.test.to_string(), 240))
+    };
+    ended(TestOutcome::Failed).chain(ended(TestOutcome::Dead)).collect()
+}
+
+/// A paragraph that names them; nothing where there are none.
+fn troubled_tests(names: &[String]) -> String {
+    if names.is_empty() {
+        return String::new();
+    }
+    let names: Vec<String> = names.iter().map(|name| code(name)).collect();
+    format!("Failed or left no verdict: {}.\n\n", first(&names, NAMED))
 }
 
 /// The words of a verdict with the figures of the requirements.
@@ -197,16 +238,18 @@ impl Source {
     fn head(&self, title: &str) -> String {
         let Self { metadata, provenance, coverage, .. } = self;
         let mut head = format!(
-            "{HEADER}\n\n# {title}\n\n**Run ID**: {}  \n**Generated**: {}  \n**Commit**: {}  \n\
+            "{HEADER}\n\n# {title}\n\n**Run ID**: {}  \n**Started**: {}  \n**Ended**: {}  \n**Commit**: {}  \n\
              **Test mode**: {}: {}  \n**Device classes observed**: {}  \n**Result**: {}\n\n",
             escape(&coverage.run_id),
-            escape(&metadata.timestamp),
+            escape(&provenance.timings.started),
+            escape(&provenance.timings.finished),
             of_commit(&provenance.commit),
             escape(&metadata.test_mode),
             escape(&metadata.device_reason),
             escape(&devices(coverage)),
             result(coverage),
         );
+        head.push_str(&troubled_tests(&troubled(coverage)));
         if !has_gpu(coverage) {
             head.push_str(
                 "> **No GPU.** Device operations of this run were simulated: host memory played the part of a GPU. \

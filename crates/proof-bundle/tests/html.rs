@@ -129,6 +129,8 @@ fn the_verdict_comes_first_with_its_denominators() {
         "3 of 4 requirements are proven by this run; 1 needs a GPU",
         "proven 3/4 (75 %)",
         "failed 0/4 (0 %)",
+        "Started 2026-01-02T03:04:05Z",
+        "Ended 2026-01-02T03:05:06Z",
         "5 of 5 ran, 5 of 5 passed; failed 0, not run 0, without a verdict 0",
         "10 of 10 hold",
         fixture::COMMIT,
@@ -143,6 +145,7 @@ fn the_verdict_comes_first_with_its_denominators() {
         "0 of 5 requirements are proven by this run; 1 vacuous, 1 unmapped, 3 failed",
         "4 of 6 ran, 3 of 6 passed",
         "without a verdict 1",
+        "1 test failed, 1 left no verdict: seal::tag tag_is_right, dead (binary)",
     ] {
         assert!(trouble.contains(part), "{part}: {trouble}");
     }

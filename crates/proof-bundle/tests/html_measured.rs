@@ -37,7 +37,7 @@ fn matrix(state: &str, survivors: Value) -> Value {
     json!({
         "state": state, "commit": fixture::COMMIT, "dirty": true, "generated_at": "2026-01-01T00:00:00Z",
         "tool": "cargo-mutants 27.1.0", "listed": 9, "tried": 7, "killed": 3, "timeout": 1, "survived": 2, "unviable": 1,
-        "of_other_sources": 2, "sources_changed": ["seal.rs"],
+        "of_other_sources": 2, "crates_missing": ["facts"], "sources_changed": ["crates/seal/src/seal.rs"],
         "tests_unknown": [{"binary": "seal::tag", "test": "tag_is_right"}], "survivors": survivors,
     })
 }
@@ -77,13 +77,15 @@ fn faults_that_tests_notice_are_counted_by_requirement_and_survivors_named() {
     );
     let section = text_of(&elements, "mutation");
     for part in [
-        "The matrix is partial: not every mutant was tried",
+        "The matrix is partial: not every mutant of every library crate was tried",
         "Tried on the sources of this run 7/9 (77 %)",
         "Noticed by a test that failed 3/6 (50 %)",
         "Survived: no mapped test noticed 2/6 (33 %)",
         "cargo-mutants 27.1.0",
-        "with uncommitted changes, the last on 2026-01-01T00:00:00Z; this run did not repeat it.",
-        "Library files that are not as they were then seal.rs",
+        "with uncommitted changes, the last on 2026-01-01T00:00:00Z.",
+        "a committed file that this run did not repeat. Nothing in this bundle can check it: whoever signs the bundle vouches for it.",
+        "Library crates that are not in the matrix facts",
+        "Library files that are not as they were then crates/seal/src/seal.rs",
         "Tests that did not run on the mutants as they are now seal::tag tag_is_right",
         "Survivors 2",
         "seal.rs:9: <d> It is equivalent.",

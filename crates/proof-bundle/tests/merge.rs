@@ -93,6 +93,26 @@ fn a_failure_in_one_input_fails_the_whole() {
     assert_eq!((one.status, &one.decided_by), (Status::Failed, run_id));
     assert!(one.reasons.iter().any(|reason| reason.starts_with(run_id.as_str()) && reason.contains("exit code 101")));
     assert_eq!(merged.coverage.verdict(), Verdict::Failed);
+    for (file, trouble, first) in [
+        (
+            "spec_coverage.md",
+            "**Result**: FAILED: 1 test failed (of",
+            format!("Failed or left no verdict: `{run_id}: seal::tag tag_is_right`."),
+        ),
+        (
+            "VERIFY.md",
+            "**FAILED: 1 test failed (of",
+            format!("Failed or left no verdict: `{run_id}: seal::tag tag_is_right`."),
+        ),
+        ("report.html", "<b>1 test failed</b>: ", format!("<code>{run_id}: seal::tag tag_is_right</code>")),
+    ] {
+        let text = fs::read_to_string(merged.path.join(file)).unwrap();
+        assert!(text.contains(trouble) && text.contains(&first), "{file}: {text}");
+        assert!(
+            !text.contains("Generated") && (file != "spec_coverage.md" || text.contains("**Merged at**: ")),
+            "{file}"
+        );
+    }
     assert_eq!(merged.statement(TEST_RESULT)["predicate"]["result"], "FAILED");
     assert_eq!(merged.verify().exit(), Exit::Failed);
 }
@@ -150,9 +170,9 @@ fn unnoticed(fixture: &Fixture) -> Mutants {
     let mut tests: Vec<_> = fixture.map.iter().map(MappedTest::id).collect();
     tests.sort();
     let mutant = |name: &str, killed_by| Mutant {
-        name: format!("seal.rs:{name}"),
+        name: format!("crates/seal/src/seal.rs:{name}"),
         package: "seal".to_owned(),
-        file: "seal.rs".to_owned(),
+        file: "crates/seal/src/seal.rs".to_owned(),
         outcome: MutantOutcome::Killed,
         killed_by,
         reason: None,
@@ -162,9 +182,11 @@ fn unnoticed(fixture: &Fixture) -> Mutants {
         dirty: false,
         generated_at: "2026-01-01T00:00:00Z".to_owned(),
         tool: "cargo-mutants 27.1.0".to_owned(),
-        packages: vec![PackageMutants { package: "seal".to_owned(), listed: 1 }],
+        packages: [("policy", 0), ("seal", 1)]
+            .map(|(name, listed)| PackageMutants { package: name.to_owned(), listed })
+            .to_vec(),
         listed: 1,
-        sources: digests(&["policy.rs", "seal.rs"]),
+        sources: digests(&["crates/policy/src/policy.rs", "crates/seal/src/seal.rs"]),
         test_sources: digests(&["acceptance::scenarios", "policy", "seal", "seal::tag"]),
         tests,
         mutants: vec![mutant("1: a", vec![0, 1, 2])],

@@ -28,7 +28,7 @@ const TAG: usize = 3;
 fn mutant(name: &str, file: &str, outcome: MutantOutcome, killed_by: &[usize]) -> Mutant {
     Mutant {
         name: format!("{file}:{name}"),
-        package: "seal".to_owned(),
+        package: file.split('/').nth(1).unwrap().to_owned(),
         file: file.to_owned(),
         outcome,
         killed_by: killed_by.to_vec(),
@@ -36,29 +36,33 @@ fn mutant(name: &str, file: &str, outcome: MutantOutcome, killed_by: &[usize]) -
     }
 }
 
+fn package(name: &str, listed: usize) -> PackageMutants {
+    PackageMutants { package: name.to_owned(), listed }
+}
+
 /// A complete matrix in which every requirement has kills.
 fn matrix(fixture: &Fixture) -> Mutants {
     let mut tests: Vec<_> = fixture.map.iter().map(MappedTest::id).collect();
     tests.sort();
-    let mut survivor = mutant("9: d", "seal.rs", MutantOutcome::Survived, &[]);
+    let mut survivor = mutant("9: d", "crates/seal/src/seal.rs", MutantOutcome::Survived, &[]);
     survivor.reason = Some("It is *equivalent*.".to_owned());
     Mutants {
         commit: fixture::COMMIT.to_owned(),
         dirty: false,
         generated_at: "2026-01-01T00:00:00Z".to_owned(),
         tool: "cargo-mutants 27.1.0".to_owned(),
-        packages: vec![PackageMutants { package: "seal".to_owned(), listed: 6 }],
+        packages: vec![package("policy", 2), package("seal", 4)],
         listed: 6,
-        sources: digests(&["policy.rs", "seal.rs"]),
+        sources: digests(&["crates/policy/src/policy.rs", "crates/seal/src/seal.rs"]),
         test_sources: digests(&["acceptance::scenarios", "policy", "seal", "seal::tag"]),
         tests,
         mutants: vec![
-            mutant("1: a", "seal.rs", MutantOutcome::Killed, &[SCENARIO, SEAL]),
-            mutant("2: b", "seal.rs", MutantOutcome::Killed, &[SCENARIO]),
-            mutant("3: c", "seal.rs", MutantOutcome::Timeout, &[TAG]),
+            mutant("1: a", "crates/seal/src/seal.rs", MutantOutcome::Killed, &[SCENARIO, SEAL]),
+            mutant("2: b", "crates/seal/src/seal.rs", MutantOutcome::Killed, &[SCENARIO]),
+            mutant("3: c", "crates/seal/src/seal.rs", MutantOutcome::Timeout, &[TAG]),
             survivor,
-            mutant("1: e", "policy.rs", MutantOutcome::Killed, &[POLICY]),
-            mutant("2: f", "policy.rs", MutantOutcome::Unviable, &[]),
+            mutant("1: e", "crates/policy/src/policy.rs", MutantOutcome::Killed, &[POLICY]),
+            mutant("2: f", "crates/policy/src/policy.rs", MutantOutcome::Unviable, &[]),
         ],
     }
 }
@@ -99,7 +103,7 @@ fn a_requirement_has_the_mutants_that_any_of_its_tests_noticed_each_once() {
     assert_eq!(mutation.state, MatrixState::Complete);
     let figures = [mutation.listed, mutation.tried, mutation.killed, mutation.timeout, mutation.survived];
     assert_eq!((figures, mutation.unviable, mutation.of_other_sources), ([6, 6, 3, 1, 1], 1, 0));
-    assert_eq!(mutation.survivors[0].name, "seal.rs:9: d");
+    assert_eq!(mutation.survivors[0].name, "crates/seal/src/seal.rs:9: d");
     assert!(mutation.sources_changed.is_empty() && mutation.tests_unknown.is_empty());
 }
 
@@ -160,7 +164,7 @@ fn mutants_of_files_that_changed_and_kills_of_tests_that_changed_do_not_count() 
     });
     let mutation = coverage.mutation.as_ref().unwrap();
     assert_eq!((mutation.state, mutation.tried, mutation.of_other_sources), (MatrixState::Partial, 2, 4));
-    assert_eq!(mutation.sources_changed, ["seal.rs"]);
+    assert_eq!(mutation.sources_changed, ["crates/seal/src/seal.rs"]);
     assert_eq!((kills(&coverage), coverage.verdict()), ([Some(0), Some(0), Some(0), Some(1)], Verdict::Proven));
 
     let coverage = run(|fixture, mutants| {
@@ -178,13 +182,46 @@ fn mutants_of_files_that_changed_and_kills_of_tests_that_changed_do_not_count() 
 
 #[test]
 fn a_file_that_came_or_went_since_makes_the_matrix_partial() {
-    for names in [&["policy.rs", "seal.rs", "new.rs"][..], &["seal.rs"]] {
+    for names in [
+        &["crates/policy/src/policy.rs", "crates/seal/src/seal.rs", "crates/seal/src/new.rs"][..],
+        &["crates/seal/src/seal.rs"],
+    ] {
         let coverage = run(|fixture, mutants| {
             blind(mutants, TAG);
             fixture.sources = digests(names);
         });
         assert_eq!((state(&coverage), coverage.verdict()), (MatrixState::Partial, Verdict::Proven), "{names:?}");
     }
+}
+
+#[test]
+fn a_matrix_without_a_library_crate_of_the_run_is_partial_and_says_which_is_missing() {
+    let mut fixture = Fixture::healthy();
+    let mut mutants = matrix(&fixture);
+    blind(&mut mutants, TAG);
+    mutants.mutants.retain(|mutant| mutant.package == "seal");
+    (mutants.packages, mutants.listed) = (vec![package("seal", 4)], 4);
+    fixture.mutants = Some(mutants);
+    let (directory, coverage) = fixture.run();
+    let mutation = coverage.mutation.as_ref().unwrap();
+    assert_eq!((mutation.state, mutation.tried, mutation.listed), (MatrixState::Partial, 4, 4));
+    assert_eq!(mutation.crates_missing, ["policy"]);
+    assert!(mutation.sources_changed.is_empty(), "the matrix names the sources of every crate");
+    assert_eq!(coverage.verdict(), Verdict::Proven, "nothing follows from it");
+    let report = fs::read_to_string(directory.join("spec_coverage.md")).unwrap();
+    assert!(report.contains("Library crates that are not in the matrix: policy.\n"), "{report}");
+    // A crate in which there is nothing to change has been covered as well.
+    let covered = run(|_, mutants| {
+        mutants.mutants.retain(|mutant| mutant.package == "seal");
+        (mutants.packages, mutants.listed) = (vec![package("policy", 0), package("seal", 4)], 4);
+    });
+    assert_eq!(state(&covered), MatrixState::Complete);
+    // No matrix is of a file that is in no crate.
+    let elsewhere = run(|fixture, mutants| {
+        fixture.sources = digests(&["build.rs", "crates/policy/src/policy.rs", "crates/seal/src/seal.rs"]);
+        mutants.sources = fixture.sources.clone();
+    });
+    assert_eq!(elsewhere.mutation.unwrap().crates_missing, ["build.rs"]);
 }
 
 #[test]
@@ -205,7 +242,7 @@ fn a_test_that_the_matrix_does_not_know_keeps_its_requirement_from_being_vacuous
 #[test]
 fn a_matrix_that_contradicts_itself_is_a_problem_and_counts_for_nothing() {
     type Change = fn(&mut Mutants);
-    let changes: [Change; 7] = [
+    let changes: [Change; 12] = [
         |mutants| mutants.mutants[0].killed_by = vec![9],
         |mutants| mutants.mutants[0].killed_by = vec![SEAL, SCENARIO],
         |mutants| mutants.mutants[0].killed_by.clear(),
@@ -213,6 +250,11 @@ fn a_matrix_that_contradicts_itself_is_a_problem_and_counts_for_nothing() {
         |mutants| mutants.mutants[1] = mutants.mutants[0].clone(),
         |mutants| mutants.listed = 5,
         |mutants| mutants.sources.clear(),
+        |mutants| mutants.packages = vec![package("policy", 1), package("seal", 5)],
+        |mutants| mutants.packages = vec![package("seal", 6)],
+        |mutants| mutants.packages = vec![package("policy", 2), package("seal", 2), package("seal", 2)],
+        |mutants| mutants.mutants[0].reason = Some("it is equivalent".to_owned()),
+        |mutants| mutants.mutants[5].reason = Some("it is equivalent".to_owned()),
     ];
     for (number, change) in changes.into_iter().enumerate() {
         let coverage = run(|_, mutants| change(mutants));
@@ -231,10 +273,12 @@ fn the_matrix_is_in_the_bundle_and_what_follows_from_it_can_be_derived_again() {
     assert_eq!(derive(&Inputs::read(&directory).unwrap()), coverage);
     let report = fs::read_to_string(directory.join("spec_coverage.md")).unwrap();
     for line in [
-        "**Matrix**: complete: every mutant was tried; a product requirement whose tests notice none is vacuous",
+        "**Matrix**: complete: every mutant that it lists was tried, and it lists every library crate; a product requirement whose tests notice none is vacuous",
+        "The matrix is a committed file that this run did not repeat. Nothing in this bundle can check it: whoever signs the \
+         bundle vouches for it.",
         "| Tried on the sources of this run | 6/6 (100 %) |",
         "| Noticed by a test that failed | 3/5 (60 %) |",
-        "- seal.rs:9: d: It is \\*equivalent\\*.",
+        "- crates/seal/src/seal.rs:9: d: It is \\*equivalent\\*.",
     ] {
         assert!(report.lines().any(|one| one == line), "{line}\n{report}");
     }

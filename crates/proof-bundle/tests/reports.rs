@@ -174,6 +174,7 @@ fn two_runs(change: impl FnOnce(&mut Fixture)) -> (Fixture, PathBuf, PathBuf) {
     let mut fixture = Fixture::healthy();
     let (first, _) = fixture.run();
     fixture.started = "2026-09-09T09:09:09Z".to_owned();
+    fixture.finished = "2026-09-09T09:10:11Z".to_owned();
     for result in &mut fixture.results {
         result.duration *= 7;
     }

@@ -15,7 +15,7 @@ use crate::test_map::TestId;
 pub enum MatrixState {
     /// No mutant in it is of these sources.
     Empty,
-    /// Some mutants were not tried, or not on these sources.
+    /// Some mutants were not tried, or not on these sources, or a library crate has none in it.
     Partial,
     /// Every mutant of every library crate was tried, on these sources.
     Complete,
@@ -60,6 +60,8 @@ pub struct Mutation {
     pub unviable: usize,
     /// How many were tried on another state of the file that they change.
     pub of_other_sources: usize,
+    /// The library crates of the run that the matrix says nothing of, sorted.
+    pub crates_missing: Vec<String>,
     /// The library source files that are not as they were, new and removed ones included.
     pub sources_changed: Vec<String>,
     /// The tests of product requirements that did not run on the mutants as they are now.
@@ -85,6 +87,7 @@ pub(super) struct Kills<'a> {
     /// The tests that are as they were, each with the mutants that it noticed, as indices into `current`.
     by_test: HashMap<&'a TestId, Vec<usize>>,
     sources_changed: Vec<String>,
+    crates_missing: Vec<String>,
 }
 
 impl<'a> Kills<'a> {
@@ -105,13 +108,22 @@ impl<'a> Kills<'a> {
                 }
             }
         }
-        Self { mutants, current, by_test, sources_changed: changed.into_iter().map(str::to_owned).collect() }
+        Self {
+            mutants,
+            current,
+            by_test,
+            sources_changed: changed.into_iter().map(str::to_owned).collect(),
+            crates_missing: crates_missing(mutants, &provenance.sources),
+        }
     }
 
     fn state(&self) -> MatrixState {
         if self.current.is_empty() {
             MatrixState::Empty
-        } else if self.current.len() == self.mutants.listed && self.sources_changed.is_empty() {
+        } else if self.current.len() == self.mutants.listed
+            && self.sources_changed.is_empty()
+            && self.crates_missing.is_empty()
+        {
             MatrixState::Complete
         } else {
             MatrixState::Partial
@@ -159,6 +171,7 @@ impl<'a> Kills<'a> {
             survived: self.count(MutantOutcome::Survived),
             unviable: self.count(MutantOutcome::Unviable),
             of_other_sources: mutants.len().saturating_sub(self.current.len()),
+            crates_missing: self.crates_missing.clone(),
             sources_changed: self.sources_changed.clone(),
             tests_unknown: mapped.into_iter().filter(|test| !self.by_test.contains_key(test)).cloned().collect(),
             survivors: survivors
@@ -166,6 +179,19 @@ impl<'a> Kills<'a> {
                 .collect(),
         }
     }
+}
+
+/// The library crates that have sources and are not among those mutated. The run names the sources, so that a matrix does
+/// not say itself what it leaves out.
+fn crates_missing(mutants: &Mutants, sources: &[FileDigest]) -> Vec<String> {
+    let mutated: HashSet<&str> = mutants.packages.iter().map(|package| package.package.as_str()).collect();
+    let crates: BTreeSet<&str> = sources.iter().map(|file| crate_of(&file.name)).collect();
+    crates.into_iter().filter(|name| !mutated.contains(name)).map(str::to_owned).collect()
+}
+
+/// The crate that a source file is of: `crates/NAME/…`. A file elsewhere is of a crate that no matrix has.
+fn crate_of(file: &str) -> &str {
+    file.strip_prefix("crates/").and_then(|rest| rest.split_once('/')).map_or(file, |(name, _)| name)
 }
 
 /// The names whose digests differ, or that only one of the two has; sorted.

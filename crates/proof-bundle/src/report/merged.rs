@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::markdown::{cell, code, escape, share, table, table_of};
 use super::spec_coverage::{members, not_proven, roll_ups, summary};
-use super::{figures, first, html, in_words, non_claims, verify_md};
+use super::{figures, first, html, in_words, non_claims, troubled, troubled_tests, verify_md, with_tests};
 use crate::Error;
 use crate::bundle::HEADER;
 use crate::coverage::Verdict;
@@ -51,7 +51,17 @@ impl MergedSource {
 
     /// The verdict in words, with its figures.
     pub(super) fn result(&self) -> String {
-        figures(self.words(), &self.coverage.summary.requirements)
+        let words = with_tests(self.words(), &self.coverage.summary.tests);
+        figures(&words, &self.coverage.summary.requirements)
+    }
+
+    /// The tests that failed or left no verdict in any run, each with its run.
+    pub(super) fn troubled(&self) -> Vec<String> {
+        let named = |input: &Input| {
+            let run_id = input.provenance.run_id.clone();
+            troubled(&input.coverage).into_iter().map(move |test| format!("{run_id}: {test}"))
+        };
+        self.merged.inputs.iter().flat_map(named).collect()
     }
 
     pub(super) fn has_gpu(&self) -> bool {
@@ -107,7 +117,7 @@ fn head(source: &MergedSource) -> String {
     let MergedSource { merged, coverage, .. } = source;
     let classes = &coverage.summary.devices;
     let mut head = format!(
-        "{HEADER}\n\n# {TITLE}\n\n**Run ID**: {}  \n**Generated**: {}  \n**Commit**: {}  \n**Runs merged**: {}  \n\
+        "{HEADER}\n\n# {TITLE}\n\n**Run ID**: {}  \n**Merged at**: {}  \n**Commit**: {}  \n**Runs merged**: {}  \n\
          **Device classes observed**: {}  \n**Result**: {}\n\n",
         escape(&coverage.run_id),
         escape(&merged.merge.generated_at),
@@ -116,6 +126,7 @@ fn head(source: &MergedSource) -> String {
         escape(&first(classes, classes.len())),
         source.result(),
     );
+    head.push_str(&troubled_tests(&source.troubled()));
     if !source.has_gpu() {
         head.push_str("> **No GPU.** Nothing below is evidence from a GPU.\n\n");
     }

@@ -8,6 +8,10 @@ use crate::provenance::Commit;
 /// How many names a sentence shows; `coverage.json` has them all.
 const SHOWN: usize = 10;
 
+/// Who answers for the matrix.
+pub(super) const UNCHECKED: &str = "The matrix is a committed file that this run did not repeat. Nothing in this bundle can \
+     check it: whoever signs the bundle vouches for it.";
+
 /// The section, or that there is nothing to show.
 pub(super) fn render(mutation: Option<&Mutation>) -> String {
     let mut text = "## Mutation\n\n".to_owned();
@@ -23,13 +27,16 @@ pub(super) fn render(mutation: Option<&Mutation>) -> String {
     let commit = Commit { sha: mutation.commit.clone(), dirty: mutation.dirty };
     text.push_str(&format!(
         "A mutant is the library with one small fault planted in it by {}. Every mapped test ran on each, at commit {}, the \
-         last on {}; this run did not repeat it. Kills, above: the mutants that at least one test of the requirement \
-         noticed.\n\n",
+         last on {}. Kills, above: the mutants that at least one test of the requirement noticed.\n\n{UNCHECKED}\n\n",
         escape(&mutation.tool),
         of_commit(&commit),
         escape(&mutation.generated_at),
     ));
     let escaped = |names: Vec<String>| first(&names.iter().map(|name| escape(name)).collect::<Vec<_>>(), SHOWN);
+    if !mutation.crates_missing.is_empty() {
+        let crates = escaped(mutation.crates_missing.clone());
+        text.push_str(&format!("Library crates that are not in the matrix: {crates}.\n\n"));
+    }
     if !mutation.sources_changed.is_empty() {
         let files = escaped(mutation.sources_changed.clone());
         text.push_str(&format!("Library files that are not as they were then: {files}.\n\n"));
@@ -69,10 +76,12 @@ pub(super) fn meaning(state: MatrixState) -> &'static str {
     match state {
         MatrixState::Empty => "empty: no mutant was tried on the sources of this run, and no status depends on it",
         MatrixState::Partial => {
-            "partial: not every mutant was tried on the sources of this run, and no status depends on it"
+            "partial: not every mutant of every library crate was tried on the sources of this run, and no status depends \
+             on it"
         }
         MatrixState::Complete => {
-            "complete: every mutant was tried; a product requirement whose tests notice none is vacuous"
+            "complete: every mutant that it lists was tried, and it lists every library crate; a product requirement whose \
+             tests notice none is vacuous"
         }
     }
 }

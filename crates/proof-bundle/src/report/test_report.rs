@@ -1,7 +1,7 @@
 //! `test_report.md`: the run at a glance.
 
 use super::markdown::{cell, code, escape, fenced, share, table};
-use super::{Source, first, non_claims};
+use super::{Source, clip, first, non_claims};
 use crate::coverage::{Status, TestOutcome};
 
 pub(super) fn render(source: &Source) -> String {
@@ -120,16 +120,21 @@ fn tests(source: &Source) -> String {
         text.push_str(&table(
             ["Test", "Outcome", "Reason"],
             source.coverage.tests_not_passed.iter().map(|test| {
-                let reason = test.reason.as_deref().unwrap_or_default();
                 [
                     code(&test.test.to_string()),
                     outcome(test.result).to_owned(),
-                    escape(reason.lines().next().unwrap_or_default()),
+                    escape(&gist(test.reason.as_deref().unwrap_or_default())),
                 ]
             }),
         ));
     }
     text
+}
+
+/// The first two lines that say something: of a panic, where it was and its message.
+fn gist(reason: &str) -> String {
+    let lines: Vec<&str> = reason.lines().map(str::trim).filter(|line| !line.is_empty()).take(2).collect();
+    clip(&lines.join(" "), 600)
 }
 
 pub(super) fn outcome(outcome: TestOutcome) -> &'static str {

@@ -9,7 +9,7 @@ mod merged;
 use std::collections::BTreeSet;
 
 use super::markdown::{escape, share, table};
-use super::{NON_CLAIMS, Source, first, has_gpu, result};
+use super::{NON_CLAIMS, Source, first, has_gpu, result, troubled, troubled_tests};
 use crate::coverage::Status;
 
 pub(super) use merged::render as render_merged;
@@ -70,7 +70,8 @@ fn head(source: &Source) -> String {
 fn shown(source: &Source) -> String {
     let coverage = &source.coverage;
     let tests = &coverage.summary.tests;
-    let mut text = format!("## What the run shows\n\n**{}**\n\n", result(coverage));
+    let named = troubled_tests(&troubled(coverage));
+    let mut text = format!("## What the run shows\n\n**{}**\n\n{named}", result(coverage));
     text.push_str(&table(
         ["Requirements", "How many", "Their records come from", "Which"],
         Status::ALL.into_iter().filter_map(|status| {

@@ -5,7 +5,7 @@ use super::parts::{Column, Narrow, code, list, more, table};
 use super::section;
 use crate::code_coverage::ModuleCoverage;
 use crate::report::markdown::{percent, share};
-use crate::report::mutation::{figures, meaning};
+use crate::report::mutation::{UNCHECKED, figures, meaning};
 use crate::report::{Source, clip};
 
 /// How many crates and survivors are shown.
@@ -83,9 +83,10 @@ pub(super) fn mutation(source: &Source) -> Html {
                 code(&mutation.tool),
                 ". Every mapped test ran on each, at commit ".into(),
                 code(&mutation.commit),
-                format!("{dirty} the last on {}; this run did not repeat it.", clip(&mutation.generated_at, 40)).into(),
+                format!("{dirty} the last on {}.", clip(&mutation.generated_at, 40)).into(),
             ],
         ),
+        plain("p", UNCHECKED),
     ]);
     let names = |title: &'static str, names: Vec<String>| -> Html {
         let names: Vec<Html> = names.iter().map(|name| code(name)).collect();
@@ -94,6 +95,7 @@ pub(super) fn mutation(source: &Source) -> Html {
         }
         [plain("h3", title), list(names.into_iter(), NAMES, "coverage.json")].into()
     };
+    html.push(names("Library crates that are not in the matrix", mutation.crates_missing.clone()));
     html.push(names("Library files that are not as they were then", mutation.sources_changed.clone()));
     let unknown = mutation.tests_unknown.iter().map(ToString::to_string).collect();
     html.push(names("Tests that did not run on the mutants as they are now", unknown));

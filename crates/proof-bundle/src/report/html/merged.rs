@@ -59,6 +59,7 @@ fn head(source: &MergedSource) -> Html {
     let proven = format!("{} of {}", count.proven, count.total);
     let rest = format!(" requirements are proven, each by one of these runs{}.", verdict::rest(count));
     html.push(class("p", "lead", [plain("b", proven), rest.into()]));
+    html.push(verdict::tests_in_trouble(&coverage.summary.tests, &source.troubled(), "runs", "run by run"));
     html.push(device(source));
     html.push(verdict::bar(count));
     let input = match coverage.problems.len() {

@@ -23,7 +23,7 @@ pub(super) fn render(source: &Source) -> Html {
     let mut rows = vec![
         ("Commit", Html::from([code(&provenance.commit.sha), format!(" {dirty}").into()])),
         ("Run", code(&provenance.run_id)),
-        ("Began", (&provenance.timings.started).into()),
+        ("Started", (&provenance.timings.started).into()),
         ("Ended", (&provenance.timings.finished).into()),
         ("Nonce", nonce),
         ("Command", code(&metadata.command)),

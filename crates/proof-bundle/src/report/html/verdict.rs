@@ -4,10 +4,10 @@ use super::markup::{Html, class, link, plain, tag};
 use super::parts::{Column, Narrow, badge, code, facts, file_link, list, mark, more, statuses, table};
 use super::requirements::link_to;
 use super::style::class_of;
-use crate::coverage::{Problem, Status, StatusCount, Verdict};
+use crate::coverage::{Problem, Status, StatusCount, TestCount, Verdict};
 use crate::records::GPU;
 use crate::report::markdown::share;
-use crate::report::{Source, clip, in_words};
+use crate::report::{NAMED, Source, clip, in_words, trouble, troubled};
 
 /// How many problems and open requirements are listed; `coverage.json` has them all.
 const LISTED: usize = 100;
@@ -32,6 +32,7 @@ pub(super) fn render(source: &Source) -> Html {
             ".".into(),
         ],
     ));
+    html.push(tests_in_trouble(&coverage.summary.tests, &troubled(coverage), "tests", "test by test"));
     html.push(device(source));
     html.push(bar(count));
     let dirty = if provenance.commit.dirty {
@@ -45,7 +46,8 @@ pub(super) fn render(source: &Source) -> Html {
     html.push(facts([
         ("Commit", [code(&provenance.commit.sha), dirty].into()),
         ("Run", code(&coverage.run_id)),
-        ("Generated", (&metadata.timestamp).into()),
+        ("Started", (&provenance.timings.started).into()),
+        ("Ended", (&provenance.timings.finished).into()),
         (
             "Tests",
             format!(
@@ -65,6 +67,26 @@ pub(super) fn render(source: &Source) -> Html {
         ),
     ]));
     tag("header", &[("id", "verdict")], html)
+}
+
+/// Which tests failed or left no verdict, and where to read on; nothing where none did.
+pub(super) fn tests_in_trouble(tests: &TestCount, names: &[String], place: &'static str, words: &'static str) -> Html {
+    let Some(trouble) = trouble(tests) else {
+        return Html::new();
+    };
+    let mut html = Html::from([plain("b", trouble), ": ".into()]);
+    for (index, name) in names.iter().take(NAMED).enumerate() {
+        html.push(if index == 0 { "" } else { ", " });
+        html.push(code(name));
+    }
+    html.push(match names.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    });
+    html.push(" (");
+    html.push(link(place, words));
+    html.push(").");
+    class("p", "lead", html)
 }
 
 /// The verdict, as large as it should be.

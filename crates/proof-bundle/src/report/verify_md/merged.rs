@@ -2,7 +2,7 @@
 
 use super::super::markdown::{escape, share, table};
 use super::super::merged::{MergedSource, devices};
-use super::super::{first, in_words};
+use super::super::{first, in_words, troubled_tests};
 use super::{COMMANDS, SHOWN, not_claimed};
 use crate::coverage::Status;
 use crate::merge::INPUTS;
@@ -34,7 +34,8 @@ fn head(source: &MergedSource) -> String {
 /// What was proven by which run, and what was not.
 fn shown(source: &MergedSource) -> String {
     let coverage = &source.coverage;
-    let mut text = format!("## What the runs show\n\n**{}**\n\n", source.result());
+    let mut text =
+        format!("## What the runs show\n\n**{}**\n\n{}", source.result(), troubled_tests(&source.troubled()));
     text.push_str(&table(
         ["Run", "Its verdict by itself", "Proven", "Tests passed", "Devices", "Challenge"],
         source.runs().map(|(input, run)| {
