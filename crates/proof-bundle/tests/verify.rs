@@ -409,9 +409,9 @@ fn another_nonce_or_an_old_run_is_not_fresh() {
         now: OffsetDateTime::parse(now, &Rfc3339).unwrap(),
         ..trusting()
     };
-    assert!(verify(&bundle.path, &at("2026-01-02T04:04:05Z")).fresh.holds());
-    fails(&verify(&bundle.path, &at("2026-01-02T04:04:06Z")), Exit::Stale, &["1h is the limit"]);
-    fails(&verify(&bundle.path, &at("2026-01-02T03:04:04Z")), Exit::Stale, &["future"]);
+    assert!(verify(&bundle.path, &at("2026-01-02T04:05:06Z")).fresh.holds());
+    fails(&verify(&bundle.path, &at("2026-01-02T04:05:07Z")), Exit::Stale, &["1h is the limit"]);
+    fails(&verify(&bundle.path, &at("2026-01-02T03:05:05Z")), Exit::Stale, &["future"]);
 }
 
 #[test]
