@@ -185,13 +185,14 @@ impl<'a> Kills<'a> {
 /// not say itself what it leaves out.
 fn crates_missing(mutants: &Mutants, sources: &[FileDigest]) -> Vec<String> {
     let mutated: HashSet<&str> = mutants.packages.iter().map(|package| package.package.as_str()).collect();
-    let crates: BTreeSet<&str> = sources.iter().map(|file| crate_of(&file.name)).collect();
+    let crates: BTreeSet<&str> = sources.iter().filter_map(|file| crate_of(&file.name)).collect();
     crates.into_iter().filter(|name| !mutated.contains(name)).map(str::to_owned).collect()
 }
 
-/// The crate that a source file is of: `crates/NAME/…`. A file elsewhere is of a crate that no matrix has.
-fn crate_of(file: &str) -> &str {
-    file.strip_prefix("crates/").and_then(|rest| rest.split_once('/')).map_or(file, |(name, _)| name)
+/// The crate that a source file is of: `crates/NAME/…`. One elsewhere is of the package at the root, if there is one, whose
+/// name a path does not tell.
+fn crate_of(file: &str) -> Option<&str> {
+    file.strip_prefix("crates/")?.split_once('/').map(|(name, _)| name)
 }
 
 /// The names whose digests differ, or that only one of the two has; sorted.
