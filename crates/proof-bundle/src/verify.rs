@@ -19,6 +19,7 @@ mod policy;
 mod shown;
 mod text;
 mod trust;
+mod xml;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::findings::Findings;
-use super::limits::MARKS_LIMIT;
+use super::xml;
 use crate::bundle::json_text;
 use crate::junit::{self, TestResult};
 use crate::schema::{Checker, Schema};
@@ -54,15 +54,14 @@ pub(super) fn checker(name: &str) -> Result<Checker, String> {
     Schema::of(name).map_err(|error| error.to_string())?.checker()
 }
 
-/// Checks that `tests.junit.xml` is what its tests are written as, and returns them; `None` when there are so many that
-/// they are not looked at.
+/// Checks that `tests.junit.xml` is what its tests are written as, and returns them; `None` when it may not be parsed.
 pub(super) fn junit(bytes: &[u8], findings: &mut Findings) -> Option<Vec<TestResult>> {
     let Ok(xml) = std::str::from_utf8(bytes) else {
         findings.add(junit::FILE, None, "it is not UTF-8");
         return Some(Vec::new());
     };
-    if bytes.iter().filter(|byte| **byte == b'<').count() > MARKS_LIMIT {
-        findings.add(junit::FILE, None, format!("it has more than {MARKS_LIMIT} marks, and is refused unread"));
+    if let Err(problem) = xml::check(xml) {
+        findings.add(junit::FILE, None, format!("{problem}: it is not in the one form that a bundle has"));
         return None;
     }
     let tests = junit::parse(xml);

@@ -15,9 +15,6 @@ const LIST_LIMIT: usize = 10_000;
 /// More bytes than are in the names and the reasons of any coverage, and more steps than any matrix of mutants takes.
 const LIMIT: usize = 64 << 20;
 
-/// More marks than there are in the XML of 50,000 tests.
-pub(super) const MARKS_LIMIT: usize = 500_000;
-
 /// What is written beside every name, in bytes; about.
 const BESIDE: usize = 100;
 
