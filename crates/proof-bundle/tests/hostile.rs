@@ -204,7 +204,7 @@ fn nothing_grows_without_a_limit() {
                 .map(|number| Mutant {
                     name: format!("{number:06}"),
                     package: "seal".to_owned(),
-                    file: "seal.rs".to_owned(),
+                    file: "crates/seal/src/seal.rs".to_owned(),
                     outcome: MutantOutcome::Killed,
                     killed_by: vec![0],
                     reason: None,

@@ -384,11 +384,11 @@ fn an_old_bundle_is_not_shown_again() {
         ("another commit", Options { commit: Some("f".repeat(40)), ..trusting() }, 23, "was asked for"),
         (
             "a day and a second later",
-            Options { max_age: day, now: now("2026-01-03T03:04:06Z"), ..trusting() },
+            Options { max_age: day, now: now("2026-01-03T03:05:07Z"), ..trusting() },
             24,
             "1d",
         ),
-        ("a second before", Options { max_age: day, now: now("2026-01-02T03:04:04Z"), ..trusting() }, 24, "future"),
+        ("a second before", Options { max_age: day, now: now("2026-01-02T03:05:05Z"), ..trusting() }, 24, "future"),
         ("nobody asks", trusting(), 0, ""),
     ] {
         let verification = verify(&bundle.path, &options);

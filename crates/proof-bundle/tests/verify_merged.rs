@@ -177,3 +177,13 @@ fn links_foreign_entries_and_paths_are_found() {
     let plain = |merged: &Merged| fs::remove_file(merged.path.join("merge.json")).unwrap();
     fails(&with(plain), Exit::NotIntact, &["inputs"]);
 }
+
+#[test]
+fn runs_that_are_too_large_together_are_refused_unread() {
+    for (name, bytes) in [("performance.jsonl", 5_u64 << 30), ("coverage.json", 300 << 20)] {
+        let merged = Runs::cpu_and_gpu().merge().signed();
+        let file = merged.input(1).join(name);
+        fs::File::options().write(true).open(file).unwrap().set_len(bytes).unwrap();
+        fails(&merged.verify(), Exit::NotIntact, &["inputs", "refused unread"]);
+    }
+}

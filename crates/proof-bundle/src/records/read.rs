@@ -18,13 +18,13 @@ use crate::test_map::TestId;
 /// More faults than anybody reads. A file that has as many is given up.
 const FAULTS_LIMIT: usize = 1_000;
 
-/// More than is kept of the records of any run's file, in bytes; a file of 100,000 records comes to a third of it. Lines
-/// alone do not limit it: a record may name a hundred thousand requirements.
-const KEPT_LIMIT: usize = 64 << 20;
+/// More than may come of the records of any run's file, in bytes; 100,000 records come to half of it. The number of lines
+/// alone does not limit it: a record may name a hundred thousand requirements.
+const KEPT_LIMIT: usize = 128 << 20;
 
-/// What is kept of every record, in bytes, and with each requirement that it names; about.
-const RECORD: usize = 100;
-const ID: usize = 40;
+/// What may come of every record, in bytes, and of each requirement that it names: what is kept, and what is said of it.
+const RECORD: usize = 300;
+const ID: usize = 150;
 
 /// Reads the six `.jsonl` files of the bundle at `directory`. A file that is missing or holds no observed record, a line
 /// whose place in the chain is wrong, and a status that does not follow are problems: the second list names them as
@@ -180,7 +180,7 @@ struct Reader<'a> {
     run_id: &'a str,
     seq: usize,
     previous: String,
-    /// How much of the lines is kept, in bytes.
+    /// How much may come of the lines so far, in bytes.
     kept: usize,
     /// The tests' lines stand together, so that remembering one is enough.
     test: Option<Arc<TestId>>,

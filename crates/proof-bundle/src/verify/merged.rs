@@ -25,6 +25,13 @@ use crate::sums;
 /// The most inputs that are looked at.
 pub(crate) const INPUTS_LIMIT: usize = ENTRIES_LIMIT;
 
+/// The most that all runs may have, in bytes: a few files could be linked into many runs.
+const RUNS_LIMIT: u64 = 4 << 30;
+
+/// The files of each run of which something is held until all are looked at, and the most that those may have, in bytes.
+const HELD: [&str; 4] = ["metadata.json", "provenance.json", "requirements.json", "coverage.json"];
+const HELD_LIMIT: u64 = 256 << 20;
+
 /// What the merged bundle itself holds.
 #[derive(Default)]
 struct Own {
@@ -73,7 +80,12 @@ impl Own {
 pub(super) fn verify(bundle: &Path, options: &Options) -> Verification {
     let mut form = Findings::default();
     let listing = Listing::read(bundle, Kind::Merged, &mut form);
-    let run_ids = list_inputs(bundle, &mut form);
+    let mut run_ids = list_inputs(bundle, &mut form);
+    if are_too_large(bundle, &run_ids) {
+        let problem = format!("the runs have more than {RUNS_LIMIT} bytes, or {HELD_LIMIT} in {}", HELD.join(", "));
+        form.add(INPUTS, None, format!("{problem}: they are refused unread"));
+        run_ids.clear();
+    }
     let mut own = Own::read(bundle, &listing, &mut form);
     let envelopes = Envelopes::read(bundle, &listing, &mut form);
     let inputs: Vec<(String, Examined)> = run_ids
@@ -177,6 +189,23 @@ fn list_inputs(bundle: &Path, findings: &mut Findings) -> Vec<String> {
     }
     run_ids.sort();
     run_ids
+}
+
+/// Whether the runs are too large for all of them to be looked at.
+fn are_too_large(bundle: &Path, run_ids: &[String]) -> bool {
+    let (mut all, mut held) = (0_u64, 0_u64);
+    for run_id in run_ids {
+        // What cannot be listed is found later.
+        let Ok(entries) = fs::read_dir(input_path(bundle, run_id)) else { continue };
+        for entry in entries.take(ENTRIES_LIMIT).filter_map(Result::ok) {
+            let bytes = entry.metadata().map(|metadata| metadata.len()).unwrap_or_default();
+            all = all.saturating_add(bytes);
+            if HELD.iter().any(|name| entry.file_name() == *name) {
+                held = held.saturating_add(bytes);
+            }
+        }
+    }
+    all > RUNS_LIMIT || held > HELD_LIMIT
 }
 
 /// Derives everything that is said of the inputs together, and compares. `Err` says what is missing to do so.

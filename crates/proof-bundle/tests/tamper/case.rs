@@ -169,7 +169,7 @@ fn mutants(fixture: &Fixture) -> Mutants {
     let mutant = |name: &str, outcome, killed_by: &[usize]| Mutant {
         name: name.to_owned(),
         package: "seal".to_owned(),
-        file: "seal.rs".to_owned(),
+        file: "crates/seal/src/seal.rs".to_owned(),
         outcome,
         killed_by: killed_by.to_vec(),
         reason: None,
@@ -181,13 +181,13 @@ fn mutants(fixture: &Fixture) -> Mutants {
         tool: "a tool".to_owned(),
         packages: vec![PackageMutants { package: "seal".to_owned(), listed: 3 }],
         listed: 3,
-        sources: digests(&["policy.rs", "seal.rs"]),
+        sources: digests(&["crates/policy/src/policy.rs", "crates/seal/src/seal.rs"]),
         test_sources: digests(&["acceptance::scenarios", "policy", "seal", "seal::tag"]),
         tests,
         mutants: vec![
-            mutant("seal.rs:1: a", MutantOutcome::Killed, &[0, 2]),
-            mutant("seal.rs:2: b", MutantOutcome::Killed, &[1, 3]),
-            mutant("seal.rs:3: c", MutantOutcome::Survived, &[]),
+            mutant("crates/seal/src/seal.rs:1: a", MutantOutcome::Killed, &[0, 2]),
+            mutant("crates/seal/src/seal.rs:2: b", MutantOutcome::Killed, &[1, 3]),
+            mutant("crates/seal/src/seal.rs:3: c", MutantOutcome::Survived, &[]),
         ],
     }
 }
