@@ -260,7 +260,8 @@ fn line_more(line: String) -> impl Fn(&Bundle) {
 fn the_list_of_hashes_has_one_form_and_stays_in_the_bundle() {
     let form = (20, "SHA256SUMS");
     let lists = (20, "it lists");
-    let outside = |name: &str| same(format!("it lists {name}"), line_more(format!("{}  {name}", sha256(b"x"))), lists);
+    let outside =
+        |name: &str| same(format!("it lists {name:?}"), line_more(format!("{}  {name}", sha256(b"x"))), lists);
     let attested = |bundle: &Bundle| {
         let digest = sha256(&fs::read(bundle.file(&residency())).unwrap());
         line_more(format!("{digest}  {}", residency()))(bundle);
