@@ -17,31 +17,14 @@ use std::process::Command;
 use std::time::Duration;
 
 use fixture::{COMMIT, Fixture};
-use proof_bundle::attest::{DIRECTORY, PublicKey, RESIDENCY, SigningKey, TEST_RESULT};
+use proof_bundle::attest::{self, DIRECTORY, PublicKey, RESIDENCY, SigningKey, TEST_RESULT};
 use proof_bundle::exit::Exit;
 use proof_bundle::junit::Outcome;
 use proof_bundle::verify::{Check, Options, Verification, verify};
 use serde_json::{Value, json};
-use tamper::{Bundle, PRIVATE, PUBLIC, STREAMS, names, sha256, trusting, with_a_decision};
+use tamper::{Bundle, PRIVATE, PUBLIC, STREAMS, fails, names, sha256, trusting, with_a_decision};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-
-/// Asserts the exit code and that one finding of the check that gives it has each of these words.
-fn fails(verification: &Verification, exit: Exit, words: &[&str]) {
-    assert_eq!(verification.exit(), exit, "{verification:#?}");
-    let check = match exit {
-        Exit::NotIntact => &verification.intact,
-        Exit::NotTrusted => &verification.trusted,
-        Exit::NotDerived => &verification.derived,
-        Exit::OtherCommit => &verification.commit,
-        _ => &verification.fresh,
-    };
-    let findings: Vec<String> = check.findings().iter().map(ToString::to_string).collect();
-    assert!(
-        findings.iter().any(|finding| words.iter().all(|word| finding.contains(word))),
-        "no finding has {words:?}: {findings:#?}"
-    );
-}
 
 fn is_not_asked(check: &Check) -> bool {
     matches!(check, Check::NotAsked { .. })
@@ -227,6 +210,28 @@ fn what_a_schema_forbids_is_not_intact() {
     bundle.rehash();
     bundle.resign();
     fails(&bundle.verify(), Exit::NotIntact, &["bounds_checking.jsonl:1", "/timestamp", "RFC 3339"]);
+}
+
+#[test]
+fn each_statement_names_the_key_that_signed_it() {
+    let bundle = Bundle::unsigned(with_a_decision());
+    let twin = bundle.copy();
+    let keys = [SigningKey::from_pem(PRIVATE).unwrap(), SigningKey::generate().unwrap().0];
+    for (bundle, key) in [&bundle, &twin].into_iter().zip(&keys) {
+        attest::sign(&bundle.path, key).unwrap();
+    }
+    let options = Options { public_keys: keys.iter().map(SigningKey::public_key).collect(), ..trusting() };
+    let [first, second] = [&options.public_keys[0], &options.public_keys[1]].map(PublicKey::keyid);
+    let said = |bundle: &Bundle| match verify(&bundle.path, &options).trusted {
+        Check::Holds { what } => what,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(said(&bundle), [format!("both statements signed by the key {first}")]);
+    let residency = |bundle: &Bundle| bundle.file(DIRECTORY).join(RESIDENCY);
+    fs::copy(residency(&twin), residency(&bundle)).unwrap();
+    let expected = [(TEST_RESULT, first), (RESIDENCY, second)]
+        .map(|(name, key)| format!("{DIRECTORY}/{name} signed by the key {key}"));
+    assert_eq!(said(&bundle), expected);
 }
 
 #[test]

@@ -21,8 +21,8 @@ use proof_bundle::attest::{PublicKey, SigningKey};
 use proof_bundle::exit::Exit;
 use proof_bundle::report::render_all;
 use proof_bundle::verify::{Options, verify};
-use runs::{Merged, Runs, fails, on_a_gpu, tree};
-use tamper::{PUBLIC, sha256, trusting};
+use runs::{Merged, Runs, on_a_gpu, tree};
+use tamper::{PUBLIC, fails, sha256, trusting};
 
 #[test]
 fn nobody_vouches_for_an_unsigned_one_nor_for_one_with_an_unsigned_run() {

@@ -48,7 +48,7 @@ impl Envelopes {
             findings.add(".", None, problem);
             return findings.check(Vec::new());
         }
-        let mut what = Vec::new();
+        let mut signed: Vec<(&str, String)> = Vec::new();
         for name in ATTESTATIONS {
             let Some(envelope) = self.get(name) else {
                 let missing = if listing.has(name) { "it cannot be read" } else { "there is no such statement" };
@@ -66,12 +66,9 @@ impl Envelopes {
             if let Err(problem) = is_about(name, envelope.payload(), sums_digest) {
                 findings.add(name, None, problem);
             }
-            let signed = format!("both statements signed by the key {keyid}");
-            if !what.contains(&signed) {
-                what.push(signed);
-            }
+            signed.push((name, keyid));
         }
-        findings.check(what)
+        findings.check(signers(&signed))
     }
 
     /// Compares each statement with the one that follows from the bundle's files; says what was done.
@@ -109,6 +106,14 @@ impl Envelopes {
             }
         }
         Some(format!("{} statements follow to the byte", self.0.len()))
+    }
+}
+
+/// Who signed which statement: one line where one key signed them all.
+fn signers(signed: &[(&str, String)]) -> Vec<String> {
+    match signed {
+        [(_, first), (_, second)] if first == second => vec![format!("both statements signed by the key {first}")],
+        _ => signed.iter().map(|(name, keyid)| format!("{name} signed by the key {keyid}")).collect(),
     }
 }
 

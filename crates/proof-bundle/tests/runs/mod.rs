@@ -5,7 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use proof_bundle::attest::{self, SigningKey};
-use proof_bundle::exit::Exit;
 use proof_bundle::merge::{MergedCoverage, merge};
 use proof_bundle::verify::{Verification, verify};
 use serde_json::{Value, json};
@@ -150,21 +149,4 @@ pub(crate) fn tree(directory: &Path) -> BTreeMap<String, Vec<u8>> {
         }
     }
     found
-}
-
-/// Asserts the exit code and that one finding of the check that gives it has each of these words.
-pub(crate) fn fails(verification: &Verification, exit: Exit, words: &[&str]) {
-    assert_eq!(verification.exit(), exit, "{words:?}: {verification:#?}");
-    let check = match exit {
-        Exit::NotIntact => &verification.intact,
-        Exit::NotTrusted => &verification.trusted,
-        Exit::NotDerived => &verification.derived,
-        Exit::OtherCommit => &verification.commit,
-        _ => &verification.fresh,
-    };
-    let findings: Vec<String> = check.findings().iter().map(ToString::to_string).collect();
-    assert!(
-        findings.iter().any(|finding| words.iter().all(|word| finding.contains(word))),
-        "no finding has {words:?}: {findings:#?}"
-    );
 }

@@ -11,6 +11,7 @@ use evidence::{Record, Stream};
 use policy::PolicyRecord;
 use proof_bundle::attest::{self, Envelope, PAYLOAD_TYPE, PublicKey, SigningKey, pae};
 use proof_bundle::coverage::{Inputs, derive};
+use proof_bundle::exit::Exit;
 use proof_bundle::report::render_all;
 use proof_bundle::verify::{Options, Verification, verify};
 use ring::digest::{SHA256, digest};
@@ -212,4 +213,21 @@ pub(crate) fn names(directory: &Path) -> Vec<String> {
         fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
+}
+
+/// Asserts the exit code and that one finding of the check that gives it has each of these words.
+pub(crate) fn fails(verification: &Verification, exit: Exit, words: &[&str]) {
+    assert_eq!(verification.exit(), exit, "{words:?}: {verification:#?}");
+    let check = match exit {
+        Exit::NotIntact => &verification.intact,
+        Exit::NotTrusted => &verification.trusted,
+        Exit::NotDerived => &verification.derived,
+        Exit::OtherCommit => &verification.commit,
+        _ => &verification.fresh,
+    };
+    let findings: Vec<String> = check.findings().iter().map(ToString::to_string).collect();
+    assert!(
+        findings.iter().any(|finding| words.iter().all(|word| finding.contains(word))),
+        "no finding has {words:?}: {findings:#?}"
+    );
 }
