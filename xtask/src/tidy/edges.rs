@@ -4,7 +4,7 @@ use super::Finding;
 use super::manifest::{Dependency, Manifest, Section};
 
 /// Each crate with the crates of ours that its shipped code may use. An edge that is not here is a finding.
-const PRODUCTION: [(&str, &[&str]); 13] = [
+const PRODUCTION: [(&str, &[&str]); 16] = [
     ("validation", &[]),
     ("evidence", &[]),
     ("content-digest", &[]),
@@ -12,7 +12,10 @@ const PRODUCTION: [(&str, &[&str]); 13] = [
     ("policy", &["facts"]),
     ("seal", &["validation", "content-digest"]),
     ("audit", &["validation"]),
-    ("cuda-ffi", &["facts", "validation", "content-digest"]),
+    ("find_cuda_helper", &[]),
+    ("cuda-driver", &[]),
+    ("fake-cuda", &["content-digest"]),
+    ("cuda-ffi", &["facts", "validation", "content-digest", "cuda-driver"]),
     ("allocator", &["cuda-ffi", "facts", "validation"]),
     ("vram-residency", &["validation", "facts", "content-digest", "seal", "policy", "allocator", "audit", "cuda-ffi"]),
     ("proof-bundle", &["evidence", "facts", "policy"]),
@@ -21,7 +24,12 @@ const PRODUCTION: [(&str, &[&str]); 13] = [
 ];
 
 /// What tests may use beyond that. Every crate's tests may use `evidence` as well.
-const TESTS: [(&str, &[&str]); 2] = [("allocator", &["content-digest"]), ("acceptance", &["audit"])];
+const TESTS: [(&str, &[&str]); 4] = [
+    ("allocator", &["content-digest"]),
+    ("acceptance", &["audit"]),
+    ("cuda-driver", &["fake-cuda"]),
+    ("cuda-ffi", &["fake-cuda"]),
+];
 
 /// Checks every dependency of one of our crates on another.
 pub(super) fn check(members: &[Manifest]) -> Vec<Finding> {
