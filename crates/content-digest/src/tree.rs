@@ -115,6 +115,14 @@ impl Tree {
         Self { data_bytes, levels }
     }
 
+    /// The tree over `data_bytes` bytes whose blocks have these hashes, as a device took them; `None` when there is not one hash
+    /// for each block.
+    #[must_use]
+    pub fn from_block_hashes(hashes: Vec<[u8; 32]>, data_bytes: u64) -> Option<Self> {
+        (block_number(hashes.len()) == data_bytes.div_ceil(block_number(BLOCK_BYTES)))
+            .then(|| Self::over(hashes, data_bytes))
+    }
+
     /// The size of the data in bytes.
     #[must_use]
     pub fn data_bytes(&self) -> u64 {
@@ -196,6 +204,16 @@ impl Tree {
 
     fn leaves(&self) -> &[Hash] {
         self.levels.first().map_or(&[], Vec::as_slice)
+    }
+}
+
+impl TreeDigest {
+    /// The fs-verity file digest of `data_bytes` bytes, from all hashes of one level of their tree, whichever it is. A digest
+    /// of hashes that are no level of that tree is one that no data has.
+    #[must_use]
+    pub fn from_level(hashes: Vec<[u8; 32]>, data_bytes: u64) -> Self {
+        // The root and the length are all that the digest is made of, and what lies above a level is made of that level.
+        Tree::over(hashes, data_bytes).digest()
     }
 }
 

@@ -224,3 +224,34 @@ fn what_one_of_two_lengths_lacks_differs() {
     // Zeros after the end hash like padding, and are data all the same.
     assert_eq!(tree(&[0; 100]).differing_blocks(&tree(&[0; 200])), [0]);
 }
+
+/// The hashes of the blocks of `data`, the last one padded.
+fn hashes(data: &[u8]) -> Vec<[u8; 32]> {
+    let mut padded = data.to_vec();
+    padded.resize(data.len().next_multiple_of(4096), 0);
+    padded.chunks(4096).map(|block| digest(&SHA256, block).as_ref().try_into().unwrap()).collect()
+}
+
+#[test]
+fn hashes_that_a_device_took_give_the_same_tree_whatever_their_level() {
+    proves!("CI-004");
+    for bytes in [0, 1, 4095, 4096, 4097, 524_287, 524_288, 524_289, 70_000_000] {
+        let data = pattern(bytes);
+        let expected = tree(&data);
+        let mut level = hashes(&data);
+        let same = Tree::from_block_hashes(level.clone(), bytes as u64).as_ref() == Some(&expected);
+        check(Stream::CryptoValidation, &format!("tree_of_{bytes}_bytes_from_block_hashes_is_the_same"), true, same);
+        loop {
+            let digest = TreeDigest::from_level(level.clone(), bytes as u64);
+            let operation = format!("digest_of_{bytes}_bytes_from_a_level_of_{}", level.len());
+            check(Stream::CryptoValidation, &operation, expected.digest().as_bytes(), digest.as_bytes());
+            if level.len() <= 1 {
+                break;
+            }
+            level = hashes(level.as_flattened());
+        }
+    }
+    for (count, bytes) in [(0, 1), (1, 0), (1, 4097), (2, 4096), (3, 4097)] {
+        assert!(Tree::from_block_hashes(vec![[7; 32]; count], bytes).is_none(), "{count} hashes for {bytes} bytes");
+    }
+}

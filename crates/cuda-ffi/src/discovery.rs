@@ -32,22 +32,69 @@ pub enum NoGpu {
 
 /// What [`discover`] found.
 pub struct Discovery {
-    /// The devices that can be used, by index.
+    /// The devices, by index. One that is present but broken is among them; its operations give the cause.
     pub devices: Vec<Arc<dyn Device>>,
-    /// Why there is no GPU among them.
+    /// Why there is no device; of no meaning where there is one.
     pub reason: NoGpu,
     /// What was looked at and what was there, a line each, for a person to read. It differs between hosts.
     pub seen: Vec<String>,
 }
 
-/// Looks for a CUDA driver and for device nodes. It opens no library and starts nothing.
+/// Opens the CUDA driver and its devices, where there are any, and looks for the files that belong to it. A device that is
+/// present and cannot be opened is among the devices, and gives its cause whatever it is asked.
+#[cfg(feature = "cuda")]
 pub fn discover() -> Discovery {
-    let folders = env::var_os("LD_LIBRARY_PATH").map(|paths| env::split_paths(&paths).collect()).unwrap_or_default();
-    look(Path::new("/"), folders)
+    let mut seen = look(Path::new("/"), search_path()).seen;
+    let (devices, reason) = match crate::cuda::open_all() {
+        Ok(devices) => {
+            seen.push(format!("the driver was opened: {} devices", devices.len()));
+            (devices, NoGpu::NoDevice)
+        }
+        Err(reason) => {
+            seen.push(match &reason {
+                NoGpu::NoDriver(missing) => format!("the driver was not opened: {missing}"),
+                _ => "the driver was opened: no device".to_owned(),
+            });
+            (Vec::new(), reason)
+        }
+    };
+    Discovery { devices, reason, seen }
+}
+
+/// Looks for the files of a CUDA driver. This build cannot use one (feature `cuda`), and opens nothing.
+#[cfg(not(feature = "cuda"))]
+pub fn discover() -> Discovery {
+    let Files { driver, device, seen } = look(Path::new("/"), search_path());
+    Discovery { devices: Vec::new(), reason: without_backend(driver, device), seen }
+}
+
+/// Why a build without the backend has no GPU.
+#[cfg(any(test, not(feature = "cuda")))]
+fn without_backend(driver: bool, device: bool) -> NoGpu {
+    match (driver, device) {
+        (false, _) => NoGpu::NoDriver(format!("{DRIVER} is not on this host's library path")),
+        (true, false) => NoGpu::NoDevice,
+        (true, true) => NoGpu::NoCudaFeature,
+    }
+}
+
+fn search_path() -> Vec<PathBuf> {
+    env::var_os("LD_LIBRARY_PATH").map(|paths| env::split_paths(&paths).collect()).unwrap_or_default()
+}
+
+/// The files of a driver that a host has.
+struct Files {
+    /// Whether there is a driver library.
+    #[cfg_attr(feature = "cuda", allow(dead_code, reason = "with the backend the driver itself is asked"))]
+    driver: bool,
+    /// Whether there is a device node.
+    #[cfg_attr(feature = "cuda", allow(dead_code, reason = "with the backend the driver itself is asked"))]
+    device: bool,
+    seen: Vec<String>,
 }
 
 /// Looks below `root`, in `folders` before the usual ones.
-fn look(root: &Path, mut folders: Vec<PathBuf>) -> Discovery {
+fn look(root: &Path, mut folders: Vec<PathBuf>) -> Files {
     folders.extend(LIBRARY_FOLDERS.map(|folder| root.join(folder)));
     let mut seen = Vec::new();
     let mut driver = false;
@@ -73,12 +120,7 @@ fn look(root: &Path, mut folders: Vec<PathBuf>) -> Discovery {
         device |= present;
         seen.push(format!("{}: {}", node.display(), if present { "present" } else { "absent" }));
     }
-    let reason = match (driver, device) {
-        (false, _) => NoGpu::NoDriver(format!("{DRIVER} is not on this host's library path")),
-        (true, false) => NoGpu::NoDevice,
-        (true, true) => NoGpu::NoCudaFeature,
-    };
-    Discovery { devices: Vec::new(), reason, seen }
+    Files { driver, device, seen }
 }
 
 #[cfg(test)]
@@ -105,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_follows_from_what_the_host_has() {
+    fn without_the_backend_the_reason_follows_from_what_the_host_has() {
         let library = ("usr/lib64/libcuda.so.1", "");
         let cached = ("etc/ld.so.cache", "\0libcuda.so.1\0/opt/driver/libcuda.so.1");
         let other = ("etc/ld.so.cache", "\0libcudart.so.13\0libcuda.so.2");
@@ -124,7 +166,7 @@ mod tests {
         for (files, reason) in cases {
             let root = host(&files);
             let found = look(root.path(), Vec::new());
-            assert_eq!(found.reason, reason, "{files:?}");
+            assert_eq!(without_backend(found.driver, found.device), reason, "{files:?}");
             for (path, _) in files.iter().filter(|file| **file != other) {
                 let path = root.path().join(path).display().to_string();
                 assert!(found.seen.iter().any(|line| line.starts_with(&path)), "{path} in {:?}", found.seen);
@@ -136,7 +178,7 @@ mod tests {
     fn the_search_path_comes_first_and_only_absolute_folders_count() {
         let root = host(&[("opt/libcuda.so.1", ""), ("dev/nvidiactl", "")]);
         let found = look(root.path(), vec![PathBuf::new(), PathBuf::from("."), root.path().join("opt")]);
-        assert_eq!(found.reason, NoGpu::NoCudaFeature);
+        assert!(found.driver && found.device);
         assert!(found.seen[0].ends_with("opt/libcuda.so.1: present"), "{:?}", found.seen);
     }
 }

@@ -2,9 +2,13 @@
 
 use std::fmt;
 
+use crate::codes;
+
 /// An operation of a [`Device`](crate::Device), as errors and faults name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operation {
+    /// Opening the device, before there is a [`Device`](crate::Device).
+    Open,
     /// [`Device::facts`](crate::Device::facts).
     Facts,
     /// [`Device::capacity`](crate::Device::capacity).
@@ -32,7 +36,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// Every operation.
+    /// Every operation of a device that is open.
     pub const ALL: [Self; 12] = [
         Self::Facts,
         Self::Capacity,
@@ -51,6 +55,7 @@ impl Operation {
     /// The operation in the words of an error message.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Open => "open the device",
             Self::Facts => "read the device's facts",
             Self::Capacity => "read the device's capacity",
             Self::Allocate => "allocate device memory",
@@ -73,12 +78,23 @@ impl fmt::Display for Operation {
     }
 }
 
-/// A driver call that did not succeed: what was tried, and the driver's own code (`CUresult`).
+/// What a driver call failed with: what was tried, the driver's function and its own code (`CUresult`).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("could not {operation}: the driver says {name} ({code}); {advice}", name = self.code_name(), advice = self.advice())]
+#[error("could not {operation}: {cause}; {advice}", advice = self.advice())]
 pub struct DriverError {
     operation: Operation,
-    code: u32,
+    cause: Cause,
+}
+
+/// How a call failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum Cause {
+    /// A code of the driver. Without a function, the call was refused before the driver was asked.
+    #[error("{} says {} ({code})", .function.unwrap_or("the driver"), name_of(*.code))]
+    Code { function: Option<&'static str>, code: u32 },
+    /// The driver reported success, and a look at the memory found otherwise.
+    #[error("byte {offset} was not zero after cuMemsetD8_v2 had reported success")]
+    Residue { offset: u64 },
 }
 
 impl DriverError {
@@ -89,7 +105,18 @@ impl DriverError {
 
     /// The error of `operation` with the driver's `code`.
     pub fn new(operation: Operation, code: u32) -> Self {
-        Self { operation, code }
+        Self { operation, cause: Cause::Code { function: None, code } }
+    }
+
+    /// The error of `operation` when the driver's `function` returned `code`.
+    pub fn of(operation: Operation, function: &'static str, code: u32) -> Self {
+        Self { operation, cause: Cause::Code { function: Some(function), code } }
+    }
+
+    /// The error of an overwrite that left the byte at `offset` as it was.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn residue(operation: Operation, offset: u64) -> Self {
+        Self { operation, cause: Cause::Residue { offset } }
     }
 
     /// What was tried.
@@ -97,71 +124,57 @@ impl DriverError {
         self.operation
     }
 
-    /// The driver's code (`CUresult`).
-    pub fn code(&self) -> u32 {
-        self.code
+    /// The driver's function that failed, as the CUDA driver API names it; `None` when the driver was not asked.
+    pub fn function(&self) -> Option<&'static str> {
+        match self.cause {
+            Cause::Code { function, .. } => function,
+            Cause::Residue { .. } => None,
+        }
     }
 
-    /// The code's name in `cuda.h`; for a code that is not listed here `CUDA_ERROR_UNKNOWN`, while [`code`](Self::code)
+    /// The driver's code (`CUresult`), also one that is not known here; 0 when the driver reported success for what was
+    /// found undone.
+    pub fn code(&self) -> u32 {
+        match self.cause {
+            Cause::Code { code, .. } => code,
+            Cause::Residue { .. } => 0,
+        }
+    }
+
+    /// The code's name in `cuda.h`; for a code that is not known here `CUDA_ERROR_UNKNOWN`, while [`code`](Self::code)
     /// keeps the number.
     pub fn code_name(&self) -> &'static str {
-        match self.code {
-            1 => "CUDA_ERROR_INVALID_VALUE",
-            2 => "CUDA_ERROR_OUT_OF_MEMORY",
-            3 => "CUDA_ERROR_NOT_INITIALIZED",
-            4 => "CUDA_ERROR_DEINITIALIZED",
-            34 => "CUDA_ERROR_STUB_LIBRARY",
-            46 => "CUDA_ERROR_DEVICE_UNAVAILABLE",
-            100 => "CUDA_ERROR_NO_DEVICE",
-            101 => "CUDA_ERROR_INVALID_DEVICE",
-            201 => "CUDA_ERROR_INVALID_CONTEXT",
-            209 => "CUDA_ERROR_NO_BINARY_FOR_GPU",
-            214 => "CUDA_ERROR_ECC_UNCORRECTABLE",
-            220 => "CUDA_ERROR_NVLINK_UNCORRECTABLE",
-            222 => "CUDA_ERROR_UNSUPPORTED_PTX_VERSION",
-            304 => "CUDA_ERROR_OPERATING_SYSTEM",
-            400 => "CUDA_ERROR_INVALID_HANDLE",
-            600 => "CUDA_ERROR_NOT_READY",
-            700 => "CUDA_ERROR_ILLEGAL_ADDRESS",
-            702 => "CUDA_ERROR_LAUNCH_TIMEOUT",
-            709 => "CUDA_ERROR_CONTEXT_IS_DESTROYED",
-            710 => "CUDA_ERROR_ASSERT",
-            714 => "CUDA_ERROR_HARDWARE_STACK_ERROR",
-            715 => "CUDA_ERROR_ILLEGAL_INSTRUCTION",
-            716 => "CUDA_ERROR_MISALIGNED_ADDRESS",
-            717 => "CUDA_ERROR_INVALID_ADDRESS_SPACE",
-            718 => "CUDA_ERROR_INVALID_PC",
-            719 => "CUDA_ERROR_LAUNCH_FAILED",
-            800 => "CUDA_ERROR_NOT_PERMITTED",
-            801 => "CUDA_ERROR_NOT_SUPPORTED",
-            802 => "CUDA_ERROR_SYSTEM_NOT_READY",
-            803 => "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH",
-            _ => "CUDA_ERROR_UNKNOWN",
-        }
+        name_of(self.code())
     }
 
     /// Whether the device had too little memory: the call can succeed once memory is released.
     pub fn is_out_of_memory(&self) -> bool {
-        self.code == Self::OUT_OF_MEMORY
+        self.code() == Self::OUT_OF_MEMORY
     }
 
     /// Whether the code leaves the driver's context unusable, so that every later call on the device fails as well.
     ///
-    /// A code that is not listed in [`code_name`](Self::code_name) counts as lost.
+    /// A code that is not known here counts as lost.
     pub fn context_lost(&self) -> bool {
-        matches!(self.code, 4 | 201 | 214 | 220 | 700 | 702 | 709 | 710 | 714..=719)
-            || self.code_name() == "CUDA_ERROR_UNKNOWN"
+        codes::loses_context(self.code())
     }
 
     fn advice(&self) -> &'static str {
-        if self.is_out_of_memory() {
-            "release a shard, or use a device with more memory"
-        } else if self.context_lost() {
-            "the device cannot be used any more: restart this process, and look at the driver's log"
-        } else if self.code == Self::INVALID_VALUE {
-            "the memory was freed, or the range lies outside of it"
-        } else {
-            "look the code up in the CUDA driver API, CUresult"
+        if matches!(self.cause, Cause::Residue { .. }) {
+            return "the memory may still hold weights: stop using the device, and look for a driver that was tampered with";
+        }
+        match self.code() {
+            Self::OUT_OF_MEMORY => "release a shard, or use a device with more memory",
+            Self::INVALID_VALUE => "the memory was freed, or the range lies outside of it",
+            code => codes::advice(code).unwrap_or(if self.context_lost() {
+                "the device cannot be used any more: restart this process, and look at the driver's log"
+            } else {
+                "look the code up in the CUDA driver API, CUresult"
+            }),
         }
     }
+}
+
+fn name_of(code: u32) -> &'static str {
+    codes::name(code).unwrap_or("CUDA_ERROR_UNKNOWN")
 }

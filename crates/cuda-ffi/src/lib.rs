@@ -1,10 +1,17 @@
-//! The device boundary: one trait, and the simulated backend.
+//! The device boundary: one trait, and two backends: `cuda` on the CUDA driver (feature `cuda`), and the simulated one.
 //!
 //! Everything above this crate speaks to a device through [`Device`]. Memory is named by a [`MemoryId`], an entry in the
 //! backend's own books, never by its address; [`Device::address`] is the one way to an address, which only the closure of a
 //! verified guard is given. [`discover`] says which devices this host has and what was looked at to find out.
-#![forbid(unsafe_code)]
+#![cfg_attr(not(feature = "cuda"), forbid(unsafe_code))]
+#![deny(unsafe_code)]
 
+#[cfg(feature = "cuda")]
+mod broken;
+mod codes;
+#[cfg(feature = "cuda")]
+#[allow(unsafe_code, reason = "the driver's functions are C")]
+mod cuda;
 mod device;
 mod discovery;
 mod error;
@@ -13,6 +20,8 @@ mod simulated;
 
 /// The hash tree and its digest, as [`Device::tree`] and [`Device::tree_digest`] give them.
 pub use content_digest::{Tree, TreeDigest};
+#[cfg(feature = "cuda")]
+pub use cuda::CudaDevice;
 pub use device::{Device, DeviceAddress, MemoryId};
 pub use discovery::{Discovery, NoGpu, discover};
 pub use error::{DriverError, Operation};

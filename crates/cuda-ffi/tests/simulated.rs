@@ -53,6 +53,7 @@ fn call(device: &SimulatedDevice, memory: MemoryId, operation: Operation) -> Res
         Operation::Probe => device.probe(memory).map(drop),
         Operation::Address => device.address(memory).map(drop),
         Operation::Synchronize => device.synchronize(),
+        Operation::Open => panic!("a device that is there was opened"),
     }
 }
 
@@ -366,9 +367,8 @@ fn many_threads_share_a_device() {
 }
 
 #[test]
-fn this_build_finds_no_gpu_and_says_what_it_looked_at() {
+fn looking_for_gpus_says_what_was_looked_at_and_why_there_is_none() {
     let found = discover();
-    assert!(found.devices.is_empty());
     assert!(!found.seen.is_empty());
     assert!(!found.reason.to_string().is_empty());
 }

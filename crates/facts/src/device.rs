@@ -46,6 +46,15 @@ pub enum EccMode {
     Unknown,
 }
 
+/// How often the device's memory gave back another bit than was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EccErrors {
+    /// Errors that were corrected.
+    pub corrected: u64,
+    /// Errors that were found and could not be corrected.
+    pub uncorrected: u64,
+}
+
 /// What the driver reports of one device.
 ///
 /// Several fields are abilities, not states: `unified_addressing` is 1 on every 64-bit GPU and is *not* unified memory;
@@ -86,8 +95,15 @@ pub struct DeviceFacts {
     pub can_map_host_memory: bool,
     /// `CU_DEVICE_ATTRIBUTE_ECC_ENABLED`, told apart from devices that have no ECC.
     pub ecc_mode: EccMode,
+    /// Errors of the device's memory since the driver was loaded (NVML `nvmlDeviceGetTotalEccErrors`, volatile counters); `None`
+    /// where it was not found out.
+    pub ecc_errors: Option<EccErrors>,
     /// Whether the device is split into instances (NVML `nvmlDeviceGetMigMode`); `None` where it was not found out.
     pub mig_enabled: Option<bool>,
-    /// Whether confidential computing is ready (NVML `nvmlSystemGetConfComputeState`); `None` where it was not found out.
+    /// How many processes compute on the device, this one counted (NVML `nvmlDeviceGetComputeRunningProcesses_v3`); `None`
+    /// where it was not found out.
+    pub compute_processes: Option<u32>,
+    /// Whether confidential computing is on, in production and ready (NVML `nvmlSystemGetConfComputeState`,
+    /// `nvmlSystemGetConfComputeGpusReadyState`); `None` where it was not found out.
     pub confidential_computing: Option<bool>,
 }

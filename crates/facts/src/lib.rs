@@ -11,5 +11,5 @@ mod device;
 mod identity;
 
 pub use allocation::{AllocationFacts, Capacity, MemoryType, ProbeFacts};
-pub use device::{DeviceFacts, DriverModel, EccMode};
+pub use device::{DeviceFacts, DriverModel, EccErrors, EccMode};
 pub use identity::{DeviceClass, DeviceUuid, FactsError};

@@ -9,8 +9,8 @@
 )]
 
 use facts::{
-    AllocationFacts, Capacity, DeviceClass, DeviceFacts, DeviceUuid, DriverModel, EccMode, FactsError, MemoryType,
-    ProbeFacts,
+    AllocationFacts, Capacity, DeviceClass, DeviceFacts, DeviceUuid, DriverModel, EccErrors, EccMode, FactsError,
+    MemoryType, ProbeFacts,
 };
 use serde_json::{Value, from_value, json, to_value};
 
@@ -32,7 +32,9 @@ fn device() -> DeviceFacts {
         pageable_memory_access_uses_host_page_tables: false,
         can_map_host_memory: true,
         ecc_mode: EccMode::Enabled,
+        ecc_errors: Some(EccErrors { corrected: 2, uncorrected: 1 }),
         mig_enabled: Some(false),
+        compute_processes: Some(3),
         confidential_computing: None,
     }
 }
@@ -76,7 +78,9 @@ fn device_facts_have_these_names_and_come_back_unchanged() {
         "pageable_memory_access_uses_host_page_tables": false,
         "can_map_host_memory": true,
         "ecc_mode": "enabled",
+        "ecc_errors": {"corrected": 2, "uncorrected": 1},
         "mig_enabled": false,
+        "compute_processes": 3,
         "confidential_computing": null,
     });
     assert_eq!(written, expected);

@@ -33,7 +33,9 @@ fn h100() -> DeviceFacts {
         pageable_memory_access_uses_host_page_tables: false,
         can_map_host_memory: true,
         ecc_mode: EccMode::Enabled,
+        ecc_errors: None,
         mig_enabled: Some(false),
+        compute_processes: None,
         confidential_computing: Some(false),
     }
 }

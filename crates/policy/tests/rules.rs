@@ -38,7 +38,9 @@ fn fit() -> PolicyRecord {
             pageable_memory_access_uses_host_page_tables: false,
             can_map_host_memory: true,
             ecc_mode: EccMode::Enabled,
+            ecc_errors: None,
             mig_enabled: Some(false),
+            compute_processes: None,
             confidential_computing: Some(false),
         },
         allocations: vec![AllocationFacts {

@@ -44,7 +44,9 @@ impl SimulatedConfig {
                 pageable_memory_access_uses_host_page_tables: false,
                 can_map_host_memory: true,
                 ecc_mode: EccMode::Unsupported,
+                ecc_errors: None,
                 mig_enabled: None,
+                compute_processes: None,
                 confidential_computing: None,
             },
         }

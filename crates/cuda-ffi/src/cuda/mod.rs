@@ -1,0 +1,68 @@
+//! The backend on the CUDA driver, through `cust`.
+//!
+//! Opening a device retains its primary context, loads our kernels and takes what copying and hashing need: whatever can fail
+//! of that fails before memory holds weights, and the free memory that the device then reports is free indeed. Each operation
+//! makes the context current on the calling thread and the former one again, so any thread may call.
+
+mod backend;
+mod books;
+mod call;
+mod compute;
+mod context;
+mod facts;
+mod kernels;
+mod memory;
+mod nvml;
+mod open;
+mod pinned;
+mod probing;
+mod staging;
+
+use std::sync::{Arc, Mutex};
+
+use cust::device::Device as Ordinal;
+
+use crate::{DriverError, Operation};
+use books::Books;
+use call::through_cust;
+use compute::Compute;
+use context::Primary;
+use staging::Staging;
+
+pub(crate) use open::open_all;
+
+/// A GPU behind the CUDA driver, or a device of the library that stands in for the driver in tests; its facts say which.
+pub struct CudaDevice {
+    index: u32,
+    device: Ordinal,
+    context: Arc<Primary>,
+    books: Books,
+    staging: Mutex<Staging>,
+    compute: Mutex<Compute>,
+}
+
+/// The kernels, as they were built from `kernels/`.
+static IMAGE: &[u8] = &[];
+
+impl CudaDevice {
+    /// Opens the device at `index`.
+    pub(crate) fn open(index: u32) -> Result<Self, DriverError> {
+        let device = through_cust(Operation::Open, Ordinal::get_device(index))?;
+        let context = Primary::retain(device)?;
+        let current = context.enter(Operation::Open)?;
+        let staging = Mutex::new(Staging::new(&context)?);
+        let compute = Mutex::new(Compute::new(&context, IMAGE)?);
+        drop(current);
+        Ok(Self { index, device, context, books: Books::default(), staging, compute })
+    }
+}
+
+impl Drop for CudaDevice {
+    fn drop(&mut self) {
+        if !self.books.is_empty() {
+            // Memory that was never freed is quarantined: it may hold weights. With its last owner the context would go, and
+            // the driver would hand that memory to whoever asks next, so it is kept until the process ends.
+            std::mem::forget(Arc::clone(&self.context));
+        }
+    }
+}
