@@ -10,6 +10,7 @@ use proof_bundle::verify::command::VerifyArgs;
 use crate::code_coverage::CodeCoverageArgs;
 use crate::coverage::CoverageArgs;
 use crate::exit::Exit;
+use crate::kernels::KernelsArgs;
 use crate::keygen::KeygenArgs;
 use crate::merge::MergeArgs;
 use crate::mutants::MutantsArgs;
@@ -43,6 +44,8 @@ pub(crate) enum Command {
     Tidy(TidyArgs),
     /// Compare two bundles: fields marked volatile in the schemas may differ, nothing else
     BundleDiff(BundleDiffArgs),
+    /// Build the committed image of the CUDA kernels with the pinned compiler, or check that it is what the sources give
+    Kernels(KernelsArgs),
     /// Make a key that signs bundles: a private file, and FILE.pub for whoever checks them
     Keygen(KeygenArgs),
     /// Sign a bundle: the last thing that is done to it, by a process that runs no tests

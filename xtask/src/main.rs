@@ -13,6 +13,7 @@ mod env;
 mod error;
 mod explain;
 mod gpu;
+mod kernels;
 mod key_file;
 mod keygen;
 mod live;
@@ -63,6 +64,7 @@ fn dispatch(command: &Command) -> Result<Exit, XtaskError> {
         Command::Explain(args) => explain::run(args),
         Command::Tidy(_) => tidy::run(&workspace::find_root()?),
         Command::BundleDiff(args) => diff::run(args),
+        Command::Kernels(args) => kernels::run(args),
         Command::Keygen(args) => keygen::run(args),
         Command::Sign(args) => sign::run(args),
         Command::Merge(args) => merge::run(args),

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 pub enum Exit {
     /// All that this host can prove is proven; for other commands: done.
     Proven = 0,
-    /// `tidy` found something, `bundle-diff` or `coverage --check` found a difference, or a file could not be written.
+    /// `tidy` found something, `bundle-diff`, `coverage --check` or `kernels --check` found a difference, or a file could not be
+    /// written.
     Found = 1,
     /// The command line is wrong. clap uses the same number.
     Usage = 2,
@@ -36,7 +37,10 @@ impl Exit {
     /// Every code with its meaning, in the words of `--help` and of README.md.
     pub const TABLE: [(Exit, &'static str); 12] = [
         (Exit::Proven, "all that this host can prove is proven"),
-        (Exit::Found, "tidy, bundle-diff or coverage --check found something, or a file could not be written"),
+        (
+            Exit::Found,
+            "tidy, bundle-diff, coverage --check or kernels --check found something, or a file could not be written",
+        ),
         (Exit::Usage, "usage: the command line is wrong"),
         (Exit::Failed, "a requirement or a test failed"),
         (Exit::NotRun, "a mapped test did not run"),

@@ -2,6 +2,7 @@
 
 mod edges;
 mod files;
+mod kernels;
 mod manifest;
 mod paths;
 mod sources;
@@ -75,6 +76,7 @@ pub(crate) fn check(root: &Path) -> Result<Vec<Finding>, XtaskError> {
     for member in &members {
         findings.extend(sources::check(root, member)?);
     }
+    findings.extend(kernels::check(root)?);
     findings.extend(paths::check(root)?);
     findings.sort();
     Ok(findings)

@@ -13,7 +13,7 @@ const HOMES: [&str; 4] =
 const NOBODY: [&str; 3] = ["somebody/", "user/", "you/"];
 
 /// Text files; anything else is data.
-const TEXT: [&str; 14] = [
+const TEXT: [&str; 16] = [
     ".rs",
     ".toml",
     ".md",
@@ -23,6 +23,8 @@ const TEXT: [&str; 14] = [
     ".yaml",
     ".sh",
     ".cu",
+    ".cuh",
+    ".cpp",
     ".h",
     ".lock",
     ".gitignore",
