@@ -18,7 +18,7 @@ Feature: VRAM-only policy
     And the attestation calls its devices "simulated"
     And the attestation with any part altered does not verify
 
-  @VP-002
+  @MS-004
   Scenario: a violated policy raises a critical event and stops the worker
     Given a worker with 1 device of 64 MiB
     And a sealed model of 1 MiB named "llama-7b"

@@ -10,7 +10,7 @@
 
 use std::collections::BTreeSet;
 
-use evidence::{Stream, check, check_on, proves};
+use evidence::{Stream, check, proves};
 use facts::{
     AllocationFacts, Capacity, DeviceClass, DeviceFacts, DeviceUuid, DriverModel, EccMode, MemoryType, ProbeFacts,
 };
@@ -179,8 +179,7 @@ fn test_unified_memory_disabled() {
     // The simulated device is broken by the same facts, and never enforced without them.
     let simulated = with(|r| r.device.class = DeviceClass::Simulated);
     let integrated = with(|r| (r.device.class, r.device.integrated) = (DeviceClass::Simulated, true));
-    check_on(
-        "simulated",
+    check(
         Stream::PolicyEnforcement,
         "simulated_discrete_and_integrated",
         [Outcome::Simulated, Outcome::Violated],

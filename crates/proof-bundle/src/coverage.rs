@@ -25,7 +25,7 @@ pub(crate) use summary::needing_gpu;
 pub enum Status {
     /// Every mapped test ran, claimed it, left a record and passed, on the kind of device that it needs.
     Proven,
-    /// As proven, but it needs a GPU and not every mapped test left a record from one.
+    /// As proven, but it needs a GPU: no mapped test left a record from one, or a test used another device only.
     NeedsGpu,
     /// Every mapped test passed, and one of them recorded nothing for it, or none of them notices any fault.
     Vacuous,

@@ -20,6 +20,9 @@ pub const FILE: &str = "tests.junit.xml";
 
 const PROVES: &str = "proves";
 
+/// The reason of a test that was not run because it needs a GPU: `#[ignore = "needs a GPU"]`. A proof runs it where there is one.
+pub const NEEDS_A_GPU: &str = "ignored: needs a GPU";
+
 /// How a test ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {

@@ -84,6 +84,9 @@ impl fmt::Display for Location {
 /// The class of device that only a GPU has, as records write it.
 pub(crate) const GPU: &str = "gpu";
 
+/// The word for records that were made without any device.
+pub(crate) const HOST: &str = "host";
+
 /// The file of a stream.
 pub(crate) fn file_of(stream: Stream) -> &'static str {
     match stream {
@@ -98,7 +101,7 @@ pub(crate) fn file_of(stream: Stream) -> &'static str {
 
 /// The class of device that a record says it comes from: the host itself or a class that `facts` knows.
 fn device_class(class: &str) -> Option<&'static str> {
-    if class == "host" { Some("host") } else { class.parse().ok().map(DeviceClass::as_str) }
+    if class == HOST { Some(HOST) } else { class.parse().ok().map(DeviceClass::as_str) }
 }
 
 /// The words for an observation that holds and one that does not. Only `evidence` knows them.

@@ -12,27 +12,12 @@ mod fixture;
 
 use std::fs;
 
-use evidence::{Record, Stream, check, check_on, proves};
-use fixture::{Fixture, device};
+use evidence::{Record, Stream, check, proves};
+use fixture::Fixture;
+use fixture::derived::{problems, reasons, record, status};
 use proof_bundle::coverage::{Coverage, Inputs, ProblemKind, Status, TestOutcome, Verdict, derive};
 use proof_bundle::junit::Outcome;
 use serde_json::json;
-
-fn status(coverage: &Coverage, id: &str) -> Status {
-    coverage.get(id).unwrap().status
-}
-
-fn reasons(coverage: &Coverage, id: &str) -> String {
-    coverage.get(id).unwrap().reasons.join("; ")
-}
-
-fn problems(coverage: &Coverage) -> String {
-    coverage.problems.iter().map(|problem| problem.message.clone()).collect::<Vec<_>>().join("; ")
-}
-
-fn record(stream: Stream, requirement: &str) -> Record {
-    Record::new(stream, "more").requirement(requirement)
-}
 
 #[test]
 fn a_healthy_run_proves_all_but_what_needs_a_gpu() {
@@ -105,87 +90,6 @@ fn every_test_is_accounted_for_as_passed_failed_not_run_or_dead() {
         json!({
             "listed": tests.listed, "run": tests.run, "passed": tests.passed, "failed": tests.failed,
             "not_run": tests.not_run, "dead": tests.dead, "named": named,
-        }),
-    );
-}
-
-#[test]
-fn only_a_record_from_a_gpu_proves_what_needs_one() {
-    proves!("40§1.2");
-    let on = |class: &str, known: &str| {
-        let mut fixture = Fixture::healthy();
-        fixture.devices = vec![device(known)];
-        let more = record(Stream::PolicyEnforcement, "VP-001").device(class);
-        fixture.spool("weights_stay").records.push((Stream::PolicyEnforcement, more, json!(1), json!(1)));
-        let (_, coverage) = fixture.run();
-        json!([status(&coverage, "VP-001"), coverage.problems.is_empty()])
-    };
-    let observed = json!({
-        "simulated": on("simulated", "simulated"),
-        "fake-driver": on("fake-driver", "fake-driver"),
-        "host": on("host", "simulated"),
-        "gpu": on("gpu", "gpu"),
-        "gpu that provenance does not name": on("gpu", "simulated"),
-    });
-    let expected = json!({
-        "simulated": ["needs_gpu", true],
-        "fake-driver": ["needs_gpu", true],
-        "host": ["needs_gpu", true],
-        "gpu": ["proven", true],
-        "gpu that provenance does not name": ["needs_gpu", false],
-    });
-    check(Stream::PolicyEnforcement, "judge_what_needs_a_gpu", expected, observed);
-}
-
-#[test]
-fn each_mapped_test_needs_a_gpu_record_of_its_own() {
-    proves!("40§1.2");
-    let on_gpu = |tests: &[&str]| {
-        let mut fixture = Fixture::healthy();
-        fixture.devices = vec![device("gpu")];
-        // A second test of the requirement, which left a record from a simulated device.
-        fixture.map[0].requirements.push("VP-001".to_owned());
-        let second = fixture.spool("test_seal");
-        second.claims.push("VP-001".to_owned());
-        second.records[0].1 = second.records[0].1.clone().requirement("VP-001");
-        for test in tests {
-            let more = record(Stream::PolicyEnforcement, "VP-001").device("gpu");
-            fixture.spool(test).records.push((Stream::PolicyEnforcement, more, json!(1), json!(1)));
-        }
-        let (_, coverage) = fixture.run();
-        json!([status(&coverage, "VP-001"), reasons(&coverage, "VP-001")])
-    };
-    let observed = json!({
-        "live operations alone": on_gpu(&["operations"]),
-        "one test of two": on_gpu(&["weights_stay", "operations"]),
-        "both tests": on_gpu(&["weights_stay", "test_seal"]),
-    });
-    let expected = json!({
-        "live operations alone": ["needs_gpu", "it needs a GPU, and no record comes from one"],
-        "one test of two": ["needs_gpu", "it needs a GPU, and no record from one comes from seal tests::test_seal"],
-        "both tests": ["proven", ""],
-    });
-    check(Stream::PolicyEnforcement, "judge_each_test_of_what_needs_a_gpu", expected, observed);
-}
-
-#[test]
-fn a_simulated_record_is_marked_and_never_counts_as_one_from_a_gpu() {
-    proves!("40§1.5");
-    let fixture = Fixture::healthy();
-    let (directory, coverage) = fixture.run();
-    let reports = ["test_report.md", "spec_coverage.md", "compliance_matrix.md"];
-    let marked = reports.map(|name| fs::read_to_string(directory.join(name)).unwrap().contains("> **No GPU.**"));
-    let residency = coverage.get("VP-001").unwrap();
-    check_on(
-        "simulated",
-        Stream::PolicyEnforcement,
-        "mark_the_simulated_device",
-        json!({"devices": ["simulated"], "status": "needs_gpu", "residency": "needs_gpu", "reports": [true, true, true]}),
-        json!({
-            "devices": coverage.summary.devices,
-            "status": residency.status,
-            "residency": coverage.roll_ups[1].status,
-            "reports": marked,
         }),
     );
 }

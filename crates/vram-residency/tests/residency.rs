@@ -64,8 +64,8 @@ fn probe(slowest_cycles: u64) -> ProbeFacts {
 }
 
 #[test]
-fn test_vram_policy_enforced() {
-    proves!("VP-001", "VP-003", "VP-005");
+fn each_broken_rule_stops_the_manager_and_lends_nothing() {
+    proves!("CI-007");
     let report = |operation: &str, expected: &[&str], observed: Vec<String>| {
         check_on("simulated", Stream::PolicyEnforcement, operation, expected, observed);
     };

@@ -97,6 +97,7 @@ impl Bench<'_> {
             output: &output,
             temporary: &temporary,
             seed: SEED,
+            gpu: None,
             timeout: self.timeout,
             patience: Some(PATIENCE),
         };

@@ -86,7 +86,8 @@ pub(crate) fn run(args: &ProofArgs) -> Result<Exit, XtaskError> {
     let what =
         Measure { root: &root, workspace: &workspace, commit: &commit, scratch: scratch.path(), seed: args.seed };
     let code_coverage = tool.map(|tool| tool.measure(&what)).transpose()?;
-    let suite = Suite::run(args, &root, &workspace, scratch.path())?;
+    let gpu = (device.class == vram_residency::DeviceClass::Gpu).then_some(device.index);
+    let suite = Suite::run(args, &root, &workspace, scratch.path(), gpu)?;
     step("running the live operations");
     // A panic there comes back as an error of one line; a backtrace above it would bury it.
     let hook = std::panic::take_hook();
@@ -162,7 +163,13 @@ struct Suite {
 }
 
 impl Suite {
-    fn run(args: &ProofArgs, root: &Path, workspace: &Workspace, scratch: &Path) -> Result<Self, XtaskError> {
+    fn run(
+        args: &ProofArgs,
+        root: &Path,
+        workspace: &Workspace,
+        scratch: &Path,
+        gpu: Option<u32>,
+    ) -> Result<Self, XtaskError> {
         step("building the tests: cargo test --workspace --no-run");
         let [spool, output, temporary] = ["spool", "output", TEMPORARY].map(|name| scratch.join(name));
         for directory in [&output, &temporary] {
@@ -175,6 +182,7 @@ impl Suite {
             output: &output,
             temporary: &temporary,
             seed: args.seed,
+            gpu,
             timeout: Duration::from_secs(args.timeout),
             patience: None,
         };

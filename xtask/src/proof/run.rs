@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use proof_bundle::junit::{Outcome, TestResult};
+use proof_bundle::junit::{NEEDS_A_GPU, Outcome, TestResult};
 use proof_bundle::records::spool_path;
 
 use super::build::TestBinary;
@@ -36,6 +36,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) temporary: &'a Path,
     /// `PROOF_SEED`, and the seed of proptest.
     pub(crate) seed: u64,
+    /// The index of the GPU for the tests that are ignored because they need one, where there is one: `PROOF_GPU`.
+    pub(crate) gpu: Option<u32>,
     /// How long one process may run.
     pub(crate) timeout: Duration,
     /// How many tests may run past their time until no other is started; None for all.
@@ -101,7 +103,7 @@ fn run_whole(settings: &Settings<'_>, binary: &TestBinary, number: usize) -> Res
 }
 
 /// Runs every test and returns what was observed, in the order of `tests`; `finished` hears of each. Ignored tests are
-/// started too: their harness says why they are ignored.
+/// started too: their harness says why they are ignored, and where that is for want of a GPU that is here, they are run.
 ///
 /// # Errors
 /// [`XtaskError::Interrupted`], and errors of files and processes that are ours, not the test's.
@@ -160,18 +162,34 @@ pub(crate) fn run(
     Ok(results.into_iter().map(|(_, result, _)| result).collect())
 }
 
-/// Runs one test; what it spooled comes with its result. The spool is under a name that no other test can guess.
+/// Runs one test, and once more if it was ignored for want of the GPU that is here.
 fn run_one(
     settings: &Settings<'_>,
     test: &Listed<'_>,
     number: usize,
 ) -> Result<(TestResult, Option<Vec<u8>>, Ended), XtaskError> {
+    let run = run_once(settings, test, &["--exact"], &number.to_string())?;
+    match &run.0.outcome {
+        Outcome::NotRun(reason) if settings.gpu.is_some() && reason == NEEDS_A_GPU => {
+            run_once(settings, test, &["--ignored", "--exact"], &format!("{number}-on-gpu"))
+        }
+        _ => Ok(run),
+    }
+}
+
+/// Starts one test; what it spooled comes with its result. The spool is under a name that no other test can guess.
+fn run_once(
+    settings: &Settings<'_>,
+    test: &Listed<'_>,
+    options: &[&str],
+    name: &str,
+) -> Result<(TestResult, Option<Vec<u8>>, Ended), XtaskError> {
     let private = tempfile::Builder::new().rand_bytes(NAME_LETTERS).tempdir_in(settings.output);
     let private = private.map_err(XtaskError::write(settings.output))?;
     let spool = private.path().join("spool.ndjson");
     let mut command = command(settings, test.binary);
-    command.args(["--exact", &test.name]).env("PROOF_SPOOL", &spool);
-    let files = Output::create(settings.output, &number.to_string())?;
+    command.args(options).arg(&test.name).env("PROOF_SPOOL", &spool);
+    let files = Output::create(settings.output, name)?;
     let started = Instant::now();
     let ended = process::run(files.attach(&mut command)?, Some(settings.timeout))?;
     let duration = started.elapsed();
@@ -200,6 +218,9 @@ fn command(settings: &Settings<'_>, binary: &TestBinary) -> Command {
         // More than one, for then the harness prints a test's line whole, at its end.
         .env("RUST_TEST_THREADS", "2")
         .env("RUST_BACKTRACE", "0");
+    if let Some(index) = settings.gpu {
+        command.env("PROOF_GPU", index.to_string());
+    }
     command
 }
 
@@ -297,8 +318,12 @@ esac
             TestBinary::new(id.to_owned(), executable, self.0.path().to_owned()).unwrap()
         }
 
-        /// Lists and runs; each result as one word and its reason, by name.
+        /// Lists and runs on a host without a GPU; each result as one word and its reason, by name.
         fn run(&self, binaries: &[TestBinary]) -> Value {
+            self.run_beside(None, binaries)
+        }
+
+        fn run_beside(&self, gpu: Option<u32>, binaries: &[TestBinary]) -> Value {
             let (spool, output) = (self.0.path().join("spool"), self.0.path().join("output"));
             let settings = Settings {
                 root: self.0.path(),
@@ -306,6 +331,7 @@ esac
                 output: &output,
                 temporary: &output,
                 seed: 7,
+                gpu,
                 timeout: Duration::from_secs(4),
                 patience: None,
             };
@@ -340,6 +366,35 @@ esac
             spool_path(place.0.path().join("spool"), "b", "passes").is_file(),
             "the spool is where it is collected"
         );
+    }
+
+    #[test]
+    fn a_test_that_is_ignored_for_want_of_a_gpu_runs_where_there_is_one() {
+        proves!("40§1.1");
+        const HARNESS: &str = "#!/bin/sh
+case \"$1\" in
+--list) echo 'waits: test'; echo 'fails: test'; echo 'slow: test'; exit 0 ;;
+--ignored) [ \"$2 $PROOF_GPU\" = '--exact 3' ] || exit 1
+    [ \"$3\" = waits ] || { echo 'test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured'; exit 101; }
+    echo 1 >\"$PROOF_SPOOL\"; printf 'running 1 test\\ntest waits ... ok\\n'
+    echo 'test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured'; exit 0 ;;
+esac
+reason='needs a GPU'; [ \"$2\" = slow ] && reason='takes an hour'
+echo \"test $2 ... ignored, $reason\"
+echo 'test result: ok. 0 passed; 0 failed; 1 ignored; 0 measured'
+";
+        let observed = [None, Some(3)].map(|gpu| {
+            let place = Place::new();
+            let results = place.run_beside(gpu, &[place.binary("b", HARNESS)]);
+            json!([results, spool_path(place.0.path().join("spool"), "b", "waits").is_file()])
+        });
+        let waits = "not run: ignored: needs a GPU";
+        let slow = "not run: ignored: takes an hour";
+        let expected = json!([
+            [{"b fails": waits, "b slow": slow, "b waits": waits}, false],
+            [{"b fails": "failed: exit code 101", "b slow": slow, "b waits": "passed"}, true],
+        ]);
+        check(Stream::InputValidation, "tests_that_need_a_gpu", expected, json!(observed));
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::derive::Evidence;
 use super::{RequirementCoverage, Status, TestCoverage, TestOutcome};
-use crate::junit::Outcome;
-use crate::records::GPU;
+use crate::junit::{NEEDS_A_GPU, Outcome};
+use crate::records::{GPU, HOST};
 use crate::requirement::{Kind, MappedRequirement};
 use crate::test_map::TestId;
 
@@ -31,7 +31,11 @@ pub(super) fn judge(mapped: &MappedRequirement, evidence: &Evidence<'_>) -> Requ
         findings.add(Status::Unmapped, "no test is mapped to it".to_owned());
     }
     for test in &tests {
-        findings.add_test(test);
+        if requirement.needs_gpu && !evidence.has_gpu && waits_for_a_gpu(test) {
+            findings.add(Status::NeedsGpu, format!("{} needs a GPU to run", test.test));
+        } else {
+            findings.add_test(test);
+        }
     }
     let functions: HashSet<&str> = mapped.mapped_tests.iter().map(TestId::function).collect();
     for name in &requirement.named_tests {
@@ -53,18 +57,20 @@ pub(super) fn judge(mapped: &MappedRequirement, evidence: &Evidence<'_>) -> Requ
         }
     }
     if requirement.needs_gpu {
-        let gpu_tests: BTreeSet<&TestId> = records
+        // A test that used no device at all, such as one of a rule on given facts, has to pass and proves nothing here.
+        let (on_gpu, elsewhere): (Vec<_>, Vec<_>) = records
             .iter()
-            .filter(|record| evidence.has_gpu && record.device == GPU)
-            .filter_map(|record| record.test.as_deref())
-            .collect();
-        let elsewhere: Vec<String> =
-            mapped.mapped_tests.iter().filter(|test| !gpu_tests.contains(test)).map(TestId::to_string).collect();
-        if elsewhere.len() == mapped.mapped_tests.len() {
+            .filter(|record| record.device != HOST)
+            .filter_map(|record| Some((record.test.as_deref()?, record.device)))
+            .filter(|(test, _)| mapped.mapped_tests.contains(test))
+            .partition(|(_, device)| evidence.has_gpu && *device == GPU);
+        let on_gpu: BTreeSet<&TestId> = on_gpu.into_iter().map(|(test, _)| test).collect();
+        let elsewhere: BTreeSet<&TestId> = elsewhere.into_iter().map(|(test, _)| test).collect();
+        if on_gpu.is_empty() {
             findings.add(Status::NeedsGpu, "it needs a GPU, and no record comes from one".to_owned());
-        } else if !elsewhere.is_empty() {
-            let tests = elsewhere.join(", ");
-            findings.add(Status::NeedsGpu, format!("it needs a GPU, and no record from one comes from {tests}"));
+        }
+        for test in elsewhere.difference(&on_gpu) {
+            findings.add(Status::NeedsGpu, format!("it needs a GPU, and {test} used another device only"));
         }
     }
 
@@ -91,6 +97,11 @@ pub(super) fn judge(mapped: &MappedRequirement, evidence: &Evidence<'_>) -> Requ
         reasons: findings.reasons(),
         tests,
     }
+}
+
+/// Whether a test was not run for the one reason that a host without a GPU is excused for.
+fn waits_for_a_gpu(test: &TestCoverage) -> bool {
+    test.result == TestOutcome::NotRun && test.reason.as_deref() == Some(NEEDS_A_GPU)
 }
 
 /// What became of a mapped test.
