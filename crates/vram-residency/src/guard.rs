@@ -39,7 +39,8 @@ impl ExecuteGuard {
     /// Runs `work` with the address of the weights, ordered on `stream` after the verification.
     ///
     /// What `work` launches must be done with the weights before the guard is dropped: wait for the stream first. The
-    /// address is valid no longer than the guard.
+    /// address is valid no longer than the guard. On a GPU it is one of the device's primary context, which the CUDA runtime
+    /// and the frameworks on it use; that context is not made current for `work`.
     ///
     /// # Errors
     /// [`VramError::WrongStream`] for a stream of another device or manager, [`VramError::Stopped`],

@@ -48,9 +48,9 @@ static SIMULATION_WARNING: Once = Once::new();
 impl VramManager {
     /// Starts on the GPUs of this machine with default settings and a random seal key.
     ///
-    /// Without a driver or a device it simulates, says why once at `warn`, and marks every record as simulated. A GPU
-    /// that is present but broken gives a stopped manager whose every call returns the cause. Workers that must not run
-    /// without a GPU use [`VramManager::require_gpu`].
+    /// Without a driver, a device or the feature `cuda` it simulates, says why once at `warn`, and marks every record as
+    /// simulated. A GPU that is present but broken gives a stopped manager whose every call returns the cause. Workers that
+    /// must not run without a GPU use [`VramManager::require_gpu`].
     #[must_use]
     pub fn new() -> Self {
         let found = cuda_ffi::discover();

@@ -20,6 +20,7 @@ impl Primary {
         let before = current(Operation::Open)?;
         let context = through_cust(Operation::Open, Context::new(device));
         // cust makes the context current and does not look whether that succeeded; `enter` does.
+        forget_failure();
         make_current(before);
         Ok(Arc::new(Self(context?)))
     }

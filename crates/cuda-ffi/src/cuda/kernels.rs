@@ -173,3 +173,44 @@ unsafe fn launch<const N: usize>(
     };
     direct(operation, launched)
 }
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+
+    /// What the kernels' sources define `name` as.
+    fn defined(name: &str) -> u64 {
+        let sources = include_str!("../../../../kernels/common.cuh");
+        let value =
+            sources.lines().find_map(|line| line.strip_prefix("#define ")?.strip_prefix(name)?.strip_prefix(' '));
+        value.expect(name).trim().parse().unwrap()
+    }
+
+    #[test]
+    fn host_and_kernels_agree_on_names_and_sizes() {
+        assert_eq!(defined("BLOCK_BYTES"), BLOCK_BYTES);
+        assert_eq!(defined("DIGEST_BYTES"), DIGEST_BYTES);
+        assert_eq!(defined("HASH_THREADS"), u64::from(HASH_THREADS));
+        assert_eq!(BLOCK_BYTES, content_digest::BLOCK_BYTES as u64);
+        assert_eq!(DIGEST_BYTES, size_of::<crate::cuda::memory::Hash>() as u64);
+        for (name, source) in [
+            (HASH_BLOCKS, include_str!("../../../../kernels/hash_blocks.cu")),
+            (FIND_NONZERO, include_str!("../../../../kernels/find_nonzero.cu")),
+            (PROBE, include_str!("../../../../kernels/probe.cu")),
+        ] {
+            assert!(source.contains("extern \"C\" __global__"), "{name}");
+            assert!(
+                source.contains(&format!(" {name}(const unsigned char* data, unsigned long long bytes,")),
+                "{name}"
+            );
+        }
+    }
+}

@@ -42,7 +42,7 @@ pub struct CudaDevice {
 }
 
 /// The kernels, as they were built from `kernels/`.
-static IMAGE: &[u8] = &[];
+static IMAGE: &[u8] = include_bytes!("../../../../kernels/images/vram_residency.fatbin");
 
 impl CudaDevice {
     /// Opens the device at `index`.
