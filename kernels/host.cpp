@@ -2,10 +2,10 @@
 // what it says with other implementations. It does what the kernels do with threads, one thread after another.
 //
 //   host hash                          digests of the blocks of stdin, to stdout
-//   host find THREADS                  the offset of the first byte of stdin that is not zero, as THREADS threads find it
+//   host find THREADS…                 the offset of the first byte of stdin that is not zero, as so many threads find it, a line
+//                                      for each number of threads
 //   host places BYTES CHUNK_BYTES LOADS SEED
 //                                      for each chunk a line: the offsets in the buffer that the probe loads, the first uncounted
-//   host sizes                         the sizes that host and kernels share, as `NAME VALUE`
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -85,14 +85,13 @@ int main(int argc, char** argv) {
     const auto number = [argv](int i) { return strtoull(argv[i], nullptr, 10); };
     if (what == "hash" && argc == 2) {
         hash(Input());
-    } else if (what == "find" && argc == 3) {
-        find(Input(), number(2));
+    } else if (what == "find" && argc > 2) {
+        const Input input;
+        for (int i = 2; i < argc; ++i) find(input, number(i));
     } else if (what == "places" && argc == 6) {
         places(number(2), number(3), number(4), number(5));
-    } else if (what == "sizes" && argc == 2) {
-        printf("BLOCK_BYTES %d\nDIGEST_BYTES %d\nHASH_THREADS %d\n", BLOCK_BYTES, DIGEST_BYTES, HASH_THREADS);
     } else {
-        fprintf(stderr, "usage: host hash | find THREADS | places BYTES CHUNK_BYTES LOADS SEED | sizes\n");
+        fprintf(stderr, "usage: host hash | find THREADS... | places BYTES CHUNK_BYTES LOADS SEED\n");
         return 2;
     }
     return ferror(stdout) || fflush(stdout) ? 1 : 0;

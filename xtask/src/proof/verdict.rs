@@ -68,11 +68,12 @@ fn says_ok(name: &str, stdout: &str) -> bool {
     stdout.lines().any(|line| line == "running 1 test") && stdout.lines().any(passed)
 }
 
-/// The reason of an ignored test, from `test NAME ... ignored, REASON`.
+/// The reason of an ignored test, from `test NAME ... ignored, REASON`, or `ignored (REASON)` as libtest-mimic prints it.
 fn ignored(name: &str, stdout: &str) -> String {
     let reason = stdout.lines().find_map(|line| {
         let (_, rest) = line.strip_prefix("test ")?.trim_start().strip_prefix(name)?.split_once("... ignored")?;
-        rest.strip_prefix(", ").map(str::trim)
+        let rest = rest.trim_end();
+        rest.strip_prefix(", ").or_else(|| rest.strip_prefix(" (")?.strip_suffix(')')).map(str::trim)
     });
     match reason {
         Some(reason) if !reason.is_empty() => format!("ignored: {reason}"),
@@ -159,6 +160,8 @@ mod tests {
     fn an_ignored_test_is_not_run_and_says_why() {
         let output = with("0 passed; 0 failed; 1 ignored").replace("... ok", "... ignored, needs fsverity");
         assert_eq!(judge("a::t", Ended::Code(0), &output, ""), Outcome::NotRun("ignored: needs fsverity".into()));
+        let of_mimic = output.replace(", needs fsverity", " (needs (a) b)");
+        assert_eq!(judge("a::t", Ended::Code(0), &of_mimic, ""), Outcome::NotRun("ignored: needs (a) b".into()));
         let output = output.replace(", needs fsverity", "");
         assert_eq!(judge("a::t", Ended::Code(0), &output, ""), Outcome::NotRun("ignored, no reason given".into()));
     }

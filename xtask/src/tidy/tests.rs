@@ -220,6 +220,16 @@ fn a_file_without_docs_and_a_file_that_is_too_long_are_found() {
 }
 
 #[test]
+fn a_kernel_that_the_committed_image_does_not_hold_is_found() {
+    let tree = Tree::clean();
+    tree.write("kernels/more.cu", "");
+    let findings = tree.findings();
+    assert_eq!(findings.len(), 2, "{findings:?}");
+    assert!(findings[0].starts_with("kernels/images/manifest.json:1: "), "{findings:?}");
+    assert!(findings.iter().all(|finding| finding.contains("is missing: run `cargo xtask kernels`")), "{findings:?}");
+}
+
+#[test]
 fn a_path_of_one_machine_is_found_and_a_url_is_not() {
     let home = concat!("/ho", "me/mallory/model.gguf");
     let tree = Tree::clean();
