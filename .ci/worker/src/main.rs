@@ -3,7 +3,15 @@
 use vram_residency::{VramConfig, VramError, VramManager};
 
 fn main() -> Result<(), VramError> {
-    let manager = VramManager::simulated(VramConfig::default())?;
+    let manager = match VramManager::require_gpu(VramConfig::default()) {
+        Ok(manager) => manager,
+        Err(refusal @ VramError::NoGpu { .. }) => {
+            println!("{refusal}");
+            VramManager::simulated(VramConfig::default())?
+        }
+        Err(error) => return Err(error),
+    };
+    println!("on a device of class {}", manager.device_class()?);
     let shard = manager.seal_model(&[0x42; 100_000], 0)?;
     let stream = manager.stream(0)?;
     let guard = manager.verify_for_execute(&shard)?;

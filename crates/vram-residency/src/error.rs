@@ -152,7 +152,7 @@ pub enum VramError {
         cause: String,
     },
     /// There is no GPU, and a GPU was required.
-    #[error("no GPU: {reason}; install the driver, or use VramManager::simulated for a simulation")]
+    #[error("no GPU: {reason}; to simulate one, use VramManager::simulated")]
     NoGpu {
         /// What was looked for and not found.
         reason: String,
