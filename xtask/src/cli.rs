@@ -14,6 +14,7 @@ use crate::kernels::KernelsArgs;
 use crate::keygen::KeygenArgs;
 use crate::merge::MergeArgs;
 use crate::mutants::MutantsArgs;
+use crate::pack::PackArgs;
 use crate::sign::SignArgs;
 
 /// The project's own commands: prove the requirements, look at the device, keep the house tidy.
@@ -30,6 +31,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the whole test suite and write a proof bundle: what was observed, nothing else
     Proof(ProofArgs),
+    /// Pack the tests for a machine without Rust, such as a GPU node: an archive with a script that makes the bundle there
+    Pack(PackArgs),
     /// Plant faults in the library crates, one at a time, and see which mapped tests notice
     Mutants(MutantsArgs),
     /// Say which GPU was found, and why or why not
@@ -112,6 +115,9 @@ pub(crate) struct ProofArgs {
     /// The workspace to prove, for the end-to-end tests of this command
     #[arg(long, value_name = "DIR", hide = true)]
     pub(crate) root: Option<PathBuf>,
+    /// The kit to prove, for the script `prove` of the kit itself
+    #[arg(long, value_name = "DIR", hide = true, conflicts_with_all = ["root", "code_coverage"])]
+    pub(crate) kit: Option<PathBuf>,
 }
 
 /// Options of `gpu`.

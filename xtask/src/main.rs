@@ -12,15 +12,18 @@ mod diff;
 mod env;
 mod error;
 mod explain;
+mod git;
 mod gpu;
 mod kernels;
 mod key_file;
 mod keygen;
+mod kit;
 mod live;
 mod merge;
 mod model;
 mod mutants;
 mod output;
+mod pack;
 mod process;
 mod proof;
 mod sign;
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
 fn dispatch(command: &Command) -> Result<Exit, XtaskError> {
     match command {
         Command::Proof(args) => proof::run(args),
+        Command::Pack(args) => pack::run(args),
         Command::Mutants(args) => mutants::run(args),
         Command::Coverage(args) => coverage::run(args),
         Command::CodeCoverage(args) => code_coverage::run(args),

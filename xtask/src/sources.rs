@@ -114,6 +114,8 @@ pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
     reason = "a test fails by panicking"
 )]
 mod tests {
+    use evidence::needs;
+
     use super::*;
 
     fn root() -> &'static Path {
@@ -122,6 +124,7 @@ mod tests {
 
     #[test]
     fn every_library_crate_is_mutated_and_no_crate_that_only_tests() {
+        needs!("cargo");
         let workspace = Workspace::load(root()).unwrap();
         let names: Vec<&str> = libraries(&workspace).iter().map(|package| package.name.as_str()).collect();
         let rest = ["allocator", "audit", "cuda-ffi", "facts", "vram-residency"];
@@ -130,6 +133,7 @@ mod tests {
 
     #[test]
     fn every_mapped_test_has_sources_and_scenarios_have_their_features_and_steps() {
+        needs!("cargo");
         let workspace = Workspace::load(root()).unwrap();
         let map = Map::read(root(), &workspace).unwrap();
         let sources = Sources::read(root(), &workspace, &map).unwrap();

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::env;
 use crate::error::XtaskError;
@@ -17,7 +17,7 @@ pub(crate) struct Workspace {
 }
 
 /// One member of the workspace.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Package {
     /// Its name.
     pub(crate) name: String,
@@ -30,7 +30,7 @@ pub(crate) struct Package {
 }
 
 /// A library, binary, test or example.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Target {
     /// Its name.
     pub(crate) name: String,

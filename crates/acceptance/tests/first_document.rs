@@ -45,6 +45,7 @@ const FILES: [&str; 11] = [
 
 #[test]
 fn generate_comprehensive_proof_bundle() -> anyhow::Result<()> {
+    evidence::needs!("git");
     let folder = tempfile::tempdir()?;
     let pb = ProofBundle::for_type_in(folder.path(), TestType::Unit)?;
 

@@ -36,6 +36,18 @@ pub(crate) fn claimed() -> Vec<String> {
     CLAIMED.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
+/// Says what the test that contains it needs of the host beside its own program and the sources: `needs!("cargo");` or
+/// `needs!("git");`.
+///
+/// A kit, which carries tests to a host without Rust, has neither. A proof there leaves the test out and says so: it did not run,
+/// with this as the reason. Like those of [`proves`](crate::proves), these calls are read from the source text of the `#[test]`
+/// function itself; at run time they do nothing.
+#[macro_export]
+macro_rules! needs {
+    ("cargo") => {};
+    ("git") => {};
+}
+
 /// Says which requirements the test that contains it proves: `proves!("MS-001", "CI-006");`.
 ///
 /// The requirement map is made from the source text of these calls, so each argument is a string

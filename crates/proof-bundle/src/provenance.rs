@@ -124,10 +124,52 @@ pub struct Provenance {
     pub kernel_images: Vec<FileDigest>,
     /// The devices that the run used, as their drivers reported them.
     pub devices: Vec<DeviceFacts>,
+    /// The kit that the test binaries came in; no such member when they were built on the host that ran them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kit: Option<Kit>,
     /// What the one who asked for the run wants to find in it.
     pub nonce: Option<String>,
     /// When the run began and ended.
     pub timings: RunTimings,
+}
+
+/// A kit: test binaries built on one host for runs on another. The commit, the compiler and the build's environment are what
+/// its maker wrote down there; the host that runs it cannot see them for itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kit {
+    /// SHA-256 of the kit's `SHA256SUMS`, lower-case hexadecimal: it stands for all that the kit holds.
+    pub sha256: String,
+    /// What `cargo --version` printed where it was built.
+    pub cargo: String,
+    /// The profile of the test binaries, as `Cargo.toml` of the commit defines it.
+    pub profile: String,
+    /// The host that it was built on.
+    pub built_on: Host,
+    /// The host that ran it.
+    pub run_on: Host,
+}
+
+/// What tells hosts apart for a program. No name of a machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// The distribution, as `PRETTY_NAME` of os-release gives it.
+    pub os: String,
+    /// The kernel's release.
+    pub kernel: String,
+    /// The C library, as `getconf GNU_LIBC_VERSION` prints it.
+    pub libc: String,
+}
+
+impl Kit {
+    /// Where it was built and where it ran, in one sentence.
+    pub(crate) fn sentence(&self) -> String {
+        let host = |host: &Host| format!("{} (kernel {}, {})", host.os, host.kernel, host.libc);
+        format!(
+            "the binaries were built on another host and came in a kit: built on {}, run on {}",
+            host(&self.built_on),
+            host(&self.run_on)
+        )
+    }
 }
 
 /// When a run began and ended; RFC 3339 in UTC.

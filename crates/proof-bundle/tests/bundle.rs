@@ -12,6 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use evidence::needs;
 use proof_bundle::provenance::Commit;
 use proof_bundle::{Error, ProofBundle, StagedBundle, TestType};
 use serde_json::{Value, json};
@@ -32,6 +33,7 @@ fn names(directory: &Path) -> Vec<String> {
 /// The guide for a rich proof bundle, in short: its calls work as it writes them.
 #[test]
 fn a_test_writes_a_bundle_of_its_own() {
+    needs!("git");
     let directory = tempfile::tempdir().unwrap();
     let write = || -> Result<PathBuf, Box<dyn std::error::Error>> {
         let pb = ProofBundle::for_type_in(directory.path(), TestType::Unit)?;
@@ -57,6 +59,7 @@ fn a_test_writes_a_bundle_of_its_own() {
 
 #[test]
 fn a_declared_line_keeps_its_members_and_says_what_it_is() {
+    needs!("git");
     let directory = tempfile::tempdir().unwrap();
     let pb = bundle(&directory);
     pb.append_ndjson("performance", &json!({"test": "seal", "timestamp": "then", "device": 0})).unwrap();
@@ -81,6 +84,7 @@ fn a_declared_line_keeps_its_members_and_says_what_it_is() {
 
 #[test]
 fn a_caller_cannot_pass_its_words_off_as_observed() {
+    needs!("git");
     let directory = tempfile::tempdir().unwrap();
     let pb = bundle(&directory);
     for member in ["class", "seq", "run_id", "requirements", "prev_sha256"] {
@@ -97,6 +101,7 @@ fn a_caller_cannot_pass_its_words_off_as_observed() {
 
 #[test]
 fn a_name_is_a_plain_file_name() {
+    needs!("git");
     let directory = tempfile::tempdir().unwrap();
     let pb = bundle(&directory);
     for name in ["../up", "a/b", "", ".hidden", "a\0b", "a b", "é", "<script>", &"a".repeat(80)] {
@@ -110,6 +115,7 @@ fn a_name_is_a_plain_file_name() {
 
 #[test]
 fn only_objects_are_written_and_no_file_twice() {
+    needs!("git");
     let directory = tempfile::tempdir().unwrap();
     let pb = bundle(&directory);
     assert!(matches!(pb.append_ndjson("performance", &json!([1])), Err(Error::NotAnObject { .. })));
@@ -120,6 +126,7 @@ fn only_objects_are_written_and_no_file_twice() {
 
 #[test]
 fn each_run_has_a_directory_of_its_own() {
+    needs!("git");
     let directory = tempfile::tempdir().unwrap();
     let mut ids: Vec<String> = (0..5).map(|_| bundle(&directory).run_id().to_owned()).collect();
     let staged: Vec<StagedBundle> =
@@ -128,7 +135,7 @@ fn each_run_has_a_directory_of_its_own() {
     let unique: std::collections::BTreeSet<&String> = ids.iter().collect();
     assert_eq!(unique.len(), 8, "{ids:?}");
 
-    let commit = Commit::read(env!("CARGO_MANIFEST_DIR")).unwrap().sha;
+    let commit = Commit::read(".").unwrap().sha;
     assert_eq!(commit.len(), 40);
     for (id, commit) in ids[..5].iter().map(|id| (id, &commit[..8])).chain(ids[5..].iter().map(|id| (id, &COMMIT[..8])))
     {
@@ -214,6 +221,7 @@ fn a_root_below_a_regular_file_is_a_clear_error() {
 
 #[test]
 fn outside_a_repository_there_is_no_run_id() {
+    needs!("git");
     let directory = tempfile::tempdir().unwrap();
     let error = Commit::read(directory.path()).unwrap_err();
     assert!(matches!(error, Error::Commit { .. }));
@@ -235,6 +243,7 @@ fn git(directory: &Path, arguments: &[&str]) {
 
 #[test]
 fn a_changed_tree_is_dirty() {
+    needs!("git");
     let directory = tempfile::tempdir().unwrap();
     git(directory.path(), &["init", "-q"]);
     assert!(Commit::read(directory.path()).is_err(), "no commit yet");
@@ -249,6 +258,7 @@ fn a_changed_tree_is_dirty() {
 /// Each of these keeps `git status` quiet about a changed tree.
 #[test]
 fn a_changed_tree_is_dirty_even_where_git_is_told_not_to_say_so() {
+    needs!("git");
     for (hide, changed) in [
         (["config", "status.showUntrackedFiles", "no"], "new"),
         (["update-index", "--assume-unchanged", "tracked"], "tracked"),
@@ -280,6 +290,7 @@ fn child_that_writes_where_it_is_told() {
 
 #[test]
 fn for_type_writes_where_the_environment_says() {
+    needs!("git");
     let directory = tempfile::tempdir().unwrap();
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child_that_writes_where_it_is_told", "--nocapture"])

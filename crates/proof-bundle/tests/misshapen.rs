@@ -21,7 +21,7 @@ use std::process::Command;
 
 use proof_bundle::attest::{DIRECTORY, RESIDENCY, TEST_RESULT};
 use tamper::case::{Answer, CONSISTENT, Case, HASH, NOT_SIGNED, case, check, rich};
-use tamper::{Bundle, STREAMS, names, sha256};
+use tamper::{Bundle, STREAMS, names, sha256, verifier};
 
 const SUMS: &str = "SHA256SUMS";
 const JUNIT: &str = "tests.junit.xml";
@@ -407,7 +407,7 @@ fn socket(path: &std::path::Path) {
 fn a_file_that_cannot_be_read_is_not_intact() {
     let bundle = rich();
     let place = bundle.path.with_file_name("verify-bundle");
-    fs::copy(env!("CARGO_BIN_EXE_verify-bundle"), &place).unwrap();
+    fs::copy(verifier(), &place).unwrap();
     for path in bundle.path.ancestors().take_while(|path| *path != std::env::temp_dir()) {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }

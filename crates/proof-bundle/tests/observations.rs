@@ -12,7 +12,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use evidence::{Record, Spool, Stream};
+use evidence::{Record, Spool, Stream, needs};
 use proof_bundle::junit::{self, Outcome, TestResult};
 use proof_bundle::records::{self, Class, collect, spool_path};
 use proof_bundle::{Error, ProofBundle, StagedBundle, TestType};
@@ -366,6 +366,7 @@ fn a_missing_file_is_found() {
 /// Declared records count for nothing, whatever they say.
 #[test]
 fn a_stream_of_declared_records_alone_is_empty() {
+    needs!("git");
     let directory = tempfile::tempdir().unwrap();
     let bundle = ProofBundle::for_type_in(directory.path(), TestType::Unit).unwrap();
     bundle.append_ndjson("crypto_validation", &json!({"test": "seal", "status": "pass"})).unwrap();

@@ -371,7 +371,7 @@ fn is_sha256(text: &str) -> bool {
 }
 
 fn schema(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proof_bundles/schemas");
+    let path = Path::new("../../proof_bundles/schemas");
     serde_json::from_str(&fs::read_to_string(path.join(format!("{name}.schema.json"))).unwrap()).unwrap()
 }
 

@@ -20,7 +20,7 @@ use fixture::COMMIT;
 use proof_bundle::exit::Exit;
 use proof_bundle::verify::Verification;
 use serde_json::{Value, json};
-use tamper::{Bundle, PUBLIC, STREAMS};
+use tamper::{Bundle, PUBLIC, STREAMS, verifier};
 
 /// Asserts that the bundle is not intact and that one finding has each of these words.
 fn refuses(verification: &Verification, words: &[&str]) {
@@ -71,7 +71,7 @@ fn what_a_bundle_says_reaches_a_terminal_without_control_characters() {
 
 /// Runs `verify-bundle`: exit code, stdout, stderr.
 fn run(arguments: &[&str]) -> (i32, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_verify-bundle")).args(arguments).output().unwrap();
+    let output = Command::new(verifier()).args(arguments).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }

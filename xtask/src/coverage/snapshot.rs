@@ -165,6 +165,7 @@ impl Entry {
     reason = "a test fails by panicking"
 )]
 mod tests {
+    use evidence::needs;
     use proof_bundle::requirement::parse_specs;
     use serde_json::json;
 
@@ -181,6 +182,7 @@ mod tests {
     /// Statuses are compared by `cargo xtask coverage --check`, which has a bundle.
     #[test]
     fn the_committed_snapshot_has_the_requirements_texts_and_tests_of_this_repository() {
+        needs!("cargo");
         let (root, current) = repository();
         let committed = Snapshot::read(root).unwrap();
         let differences = committed.differences(&Snapshot::new(&current, None, &committed), None);
@@ -237,6 +239,7 @@ mod tests {
 
     #[test]
     fn a_status_is_taken_only_from_a_run_that_judged_this_text_by_these_tests() {
+        needs!("cargo");
         let (_, current) = repository();
         let coverage = proof_bundle::coverage::derive_current(&current, None);
         let before = Snapshot::new(&current, None, &Snapshot::default()).with_statuses("gpu", &coverage);

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use proof_bundle::provenance::FileDigest;
 
 use super::DIRECTORY;
 use crate::error::XtaskError;
+use crate::git;
 use crate::sources::sha256_hex;
 
 /// The copy.
@@ -59,19 +59,9 @@ impl Tree {
 
 /// The workspace's files that results depend on: all but those about mutants themselves.
 fn files(root: &Path) -> Result<BTreeSet<String>, XtaskError> {
-    let mut command = Command::new("git");
-    command.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(root);
-    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
-        command.env_remove(name);
-    }
-    let output = command.output().map_err(|source| XtaskError::Start { program: "git".into(), source })?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(XtaskError::Input(format!("git cannot list the sources: {}", said.lines().next().unwrap_or("?"))));
-    }
-    let text = String::from_utf8_lossy(&output.stdout);
-    let counts = |file: &&str| !file.is_empty() && !Path::new(file).starts_with(DIRECTORY) && root.join(file).is_file();
-    Ok(text.split('\0').filter(counts).map(str::to_owned).collect())
+    let mut files = git::files(root)?;
+    files.retain(|file| !Path::new(file).starts_with(DIRECTORY));
+    Ok(files)
 }
 
 /// Removes what is below `directory` and not among `files`.

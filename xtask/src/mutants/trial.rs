@@ -72,7 +72,7 @@ impl Bench<'_> {
         let ended = process::run(&mut command, None)?;
         if ended.is_success() {
             let needed: BTreeSet<&str> = self.tests.iter().map(|test| test.binary.as_str()).collect();
-            let mut binaries = build::binaries(&messages, self.workspace)?;
+            let mut binaries = build::Built::read(&messages, self.workspace)?.tests;
             binaries.retain(|binary| needed.contains(binary.id.as_str()));
             return Ok(Built::Binaries(binaries));
         }

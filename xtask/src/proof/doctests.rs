@@ -45,7 +45,12 @@ fn watch(mut command: Command, scratch: &Path, limit: Duration) -> Result<TestRe
     let output = std::fs::read(&path).map_err(XtaskError::read(&path))?;
     let output = String::from_utf8_lossy(&output);
     let outcome = judge(ended, &output);
-    Ok(TestResult::new(BINARY, TEST, outcome, started.elapsed()))
+    Ok(result(outcome, started.elapsed()))
+}
+
+/// The suite's result.
+pub(super) fn result(outcome: Outcome, duration: Duration) -> TestResult {
+    TestResult::new(BINARY, TEST, outcome, duration)
 }
 
 fn judge(ended: process::Ended, output: &str) -> Outcome {

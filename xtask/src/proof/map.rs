@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use gherkin::{Feature, GherkinEnv};
-use proof_bundle::test_map::{MappedTest, Scenario};
+use proof_bundle::test_map::{MappedTest, Scenario, TestId};
 use syn::punctuated::Punctuated;
 use syn::visit::Visit;
 
@@ -23,6 +23,8 @@ pub(crate) struct Map {
     pub(crate) scenarios: Vec<Scenario>,
     /// The files that each test binary is made of, by its id; those that other crates bring are not among them.
     pub(crate) files: BTreeMap<String, BTreeSet<PathBuf>>,
+    /// What tests need of the host, by binary and name: the words of their `needs!`.
+    pub(crate) needs: BTreeMap<TestId, Vec<String>>,
 }
 
 impl Map {
@@ -33,10 +35,11 @@ impl Map {
     /// where the claim would be missed or mean its opposite.
     pub(crate) fn read(root: &Path, workspace: &Workspace) -> Result<Self, XtaskError> {
         let mut tests = Vec::new();
+        let mut needs = BTreeMap::new();
         let mut files = BTreeMap::new();
         for package in &workspace.packages {
             for target in package.targets.iter().filter(|target| target.test) {
-                let read = read_target(&package.name, target, &mut tests)?;
+                let read = read_target(&package.name, target, &mut tests, &mut needs)?;
                 files.insert(target.binary_id(&package.name), read);
             }
         }
@@ -46,12 +49,17 @@ impl Map {
             files.entry(SCENARIO_BINARY.to_owned()).or_insert_with(BTreeSet::new).insert(path);
         }
         tests.sort();
-        Ok(Self { tests, scenarios, files })
+        Ok(Self { tests, scenarios, files, needs })
     }
 }
 
 /// Reads a target's root file and every module that it declares; returns these files.
-fn read_target(package: &str, target: &Target, into: &mut Vec<MappedTest>) -> Result<BTreeSet<PathBuf>, XtaskError> {
+fn read_target(
+    package: &str,
+    target: &Target,
+    into: &mut Vec<MappedTest>,
+    needs: &mut BTreeMap<TestId, Vec<String>>,
+) -> Result<BTreeSet<PathBuf>, XtaskError> {
     let binary = target.binary_id(package);
     let mut files = BTreeSet::new();
     let Some(directory) = target.src_path.parent() else { return Ok(files) };
@@ -63,7 +71,7 @@ fn read_target(package: &str, target: &Target, into: &mut Vec<MappedTest>) -> Re
         })?;
         let place = module.file.display().to_string();
         files.insert(module.file.clone());
-        let mut walk = Walk { binary: &binary, module, found: into, files: &mut pending, fault: None };
+        let mut walk = Walk { binary: &binary, module, found: into, needs, files: &mut pending, fault: None };
         walk.visit_file(&file);
         let mut hidden = Hidden(None);
         hidden.visit_file(&file);
@@ -89,6 +97,7 @@ struct Walk<'a> {
     binary: &'a str,
     module: Module,
     found: &'a mut Vec<MappedTest>,
+    needs: &'a mut BTreeMap<TestId, Vec<String>>,
     files: &'a mut Vec<Module>,
     /// The first thing that must not be so.
     fault: Option<String>,
@@ -115,13 +124,16 @@ impl<'ast> Visit<'ast> for Walk<'_> {
         if !function.attrs.iter().any(|attribute| attribute.path().is_ident("test")) {
             return;
         }
-        let mut claims = Claims(Vec::new());
-        claims.visit_block(&function.block);
-        if claims.0.is_empty() {
-            return;
-        }
         let mut name = self.module.name.clone();
         name.push(function.sig.ident.to_string());
+        let needs = calls("needs", function);
+        if !needs.is_empty() {
+            self.needs.insert(TestId { binary: self.binary.to_owned(), test: name.join("::") }, needs);
+        }
+        let claims = calls("proves", function);
+        if claims.is_empty() {
+            return;
+        }
         if function.attrs.iter().any(|attribute| attribute.path().is_ident("should_panic")) {
             let test = name.join("::");
             self.fault.get_or_insert(format!(
@@ -129,7 +141,7 @@ impl<'ast> Visit<'ast> for Walk<'_> {
                  the panic with catch_unwind instead"
             ));
         }
-        self.found.push(MappedTest { binary: self.binary.to_owned(), test: name.join("::"), requirements: claims.0 });
+        self.found.push(MappedTest { binary: self.binary.to_owned(), test: name.join("::"), requirements: claims });
     }
 }
 
@@ -149,19 +161,28 @@ fn file_of(item: &syn::ItemMod, outer: &Module, name: &str) -> Option<PathBuf> {
     candidates.into_iter().find(|file| file.is_file())
 }
 
-/// The ids in the `proves!` calls of a function, sorted, each once.
-struct Claims(Vec<String>);
+/// The words in the calls of the macro `name` in a function, sorted, each once.
+fn calls(name: &'static str, function: &syn::ItemFn) -> Vec<String> {
+    let mut calls = Calls { name, words: Vec::new() };
+    calls.visit_block(&function.block);
+    calls.words.sort();
+    calls.words.dedup();
+    calls.words
+}
 
-impl<'ast> Visit<'ast> for Claims {
+struct Calls {
+    name: &'static str,
+    words: Vec<String>,
+}
+
+impl<'ast> Visit<'ast> for Calls {
     fn visit_macro(&mut self, call: &'ast syn::Macro) {
-        if call.path.segments.last().is_none_or(|segment| segment.ident != "proves") {
+        if call.path.segments.last().is_none_or(|segment| segment.ident != self.name) {
             return;
         }
         // What is not a list of literals does not compile either.
-        if let Ok(ids) = call.parse_body_with(Punctuated::<syn::LitStr, syn::Token![,]>::parse_terminated) {
-            self.0.extend(ids.iter().map(syn::LitStr::value));
-            self.0.sort();
-            self.0.dedup();
+        if let Ok(words) = call.parse_body_with(Punctuated::<syn::LitStr, syn::Token![,]>::parse_terminated) {
+            self.words.extend(words.iter().map(syn::LitStr::value));
         }
     }
 }
@@ -319,6 +340,21 @@ mod tests {
         "#;
         let expected = [entry("p", "t", &["00§2.1", "R-1", "R-2"])];
         assert_eq!(map(&[("src/lib.rs", source)], &[("lib", "p", "src/lib.rs")]), expected);
+    }
+
+    #[test]
+    fn what_a_test_needs_is_found_whether_it_claims_a_requirement_or_not() {
+        let source = r#"
+            mod m { #[test] fn t() { evidence::needs!("git"); if true { needs!("cargo"); } proves!("R-1"); } }
+            #[test] fn claims_nothing() { needs!("cargo"); }
+            #[test] fn needs_nothing() { proves!("R-2"); }
+            fn helper() { needs!("git"); }
+        "#;
+        let map = read(&[("src/lib.rs", source)], &[("lib", "p", "src/lib.rs")]).unwrap();
+        let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let expected = [("claims_nothing", words(&["cargo"])), ("m::t", words(&["cargo", "git"]))];
+        assert_eq!(map.needs, expected.map(|(test, needs)| (TestId::new("p", test), needs)).into());
+        assert_eq!(map.tests.len(), 2);
     }
 
     #[test]

@@ -5,10 +5,11 @@
 pub(crate) mod build;
 mod doctests;
 pub(crate) mod map;
+mod origin;
 pub(crate) mod progress;
 pub(crate) mod run;
 mod source;
-pub(crate) use source::{now, quoted};
+pub(crate) use source::{now, quoted, rustc};
 pub(crate) mod summary;
 mod verdict;
 
@@ -17,13 +18,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use proof_bundle::code_coverage::CodeCoverage;
-use proof_bundle::junit::TestResult;
+use proof_bundle::junit::{Outcome, TestResult};
 use proof_bundle::mutants::Mutants;
-use proof_bundle::provenance::{Commit, Metadata, Provenance};
+use proof_bundle::provenance::{Commit, Kit, Metadata, Provenance};
 use proof_bundle::requirement::{Specifications, parse_specs};
+use proof_bundle::test_map::TestId;
 use proof_bundle::{StagedBundle, TestType};
 
-use crate::bundles;
 use crate::cli::{BundleType, ProofArgs};
 use crate::code_coverage::{Measure, Tool};
 use crate::device::{self, Chosen, Found};
@@ -37,25 +38,23 @@ use crate::output;
 use crate::process;
 use crate::sign::Keys;
 use crate::sources::Sources;
-use crate::workspace::{self, Workspace};
+use crate::workspace::Workspace;
 use build::TestBinary;
 use map::Map;
+use origin::{Origin, Toolchain};
 use progress::{note, step};
 use summary::Summary;
 
 /// Where the proof's children put their temporary files, below its own.
-const TEMPORARY: &str = "tmp";
+pub(crate) const TEMPORARY: &str = "tmp";
 
 /// The subcommand.
 pub(crate) fn run(args: &ProofArgs) -> Result<Exit, XtaskError> {
     process::catch_interrupts()?;
     let started = source::now();
-    let root = match &args.root {
-        Some(root) => std::path::absolute(root).map_err(XtaskError::read(root))?,
-        None => workspace::find_root()?,
-    };
-
     // Everything that can be refused is refused before anything takes time.
+    let origin = Origin::find(args)?;
+    let root = origin.root();
     let keys = args.key.as_deref().map(|key| Keys { key, model_signing_key: args.model_signing_key.as_deref() });
     keys.as_ref().map_or(Ok(()), Keys::check)?;
     let found = device::find();
@@ -65,18 +64,18 @@ pub(crate) fn run(args: &ProofArgs) -> Result<Exit, XtaskError> {
     let models = args.models.iter().map(|path| Model::open(path)).collect::<Result<Vec<_>, _>>()?;
     device.check_room(&models)?;
     let tool = args.code_coverage.then(|| Tool::find(&root)).transpose()?;
-    let commit = Commit::read(&root)?;
+    let commit = origin.commit()?;
     if commit.dirty {
         note("the working tree differs from its commit: the bundle says so");
     }
     let specifications = parse_specs(root.join("specs"))?;
-    let workspace = Workspace::load(&root)?;
+    let workspace = origin.workspace()?;
     let map = Map::read(&root, &workspace)?;
     let sources = Sources::read(&root, &workspace, &map)?;
     let mutants = Mutants::read_file(root.join(mutants::DIRECTORY), mutants::SUMMARY)?;
     let out = match &args.out {
         Some(out) => std::path::absolute(out).map_err(XtaskError::write(out))?,
-        None => root.join(bundles::DEFAULT),
+        None => origin.bundles(),
     };
     let bundle_type = test_type(args.bundle_type);
     check_writable(&out.join(bundle_type.as_str()))?;
@@ -87,7 +86,8 @@ pub(crate) fn run(args: &ProofArgs) -> Result<Exit, XtaskError> {
         Measure { root: &root, workspace: &workspace, commit: &commit, scratch: scratch.path(), seed: args.seed };
     let code_coverage = tool.map(|tool| tool.measure(&what)).transpose()?;
     let gpu = (device.class == vram_residency::DeviceClass::Gpu).then_some(device.index);
-    let suite = Suite::run(args, &root, &workspace, scratch.path(), gpu)?;
+    let toolchain = origin.toolchain()?;
+    let suite = Suite::run(args, &origin, &workspace, &map, scratch.path(), gpu)?;
     step("running the live operations");
     // A panic there comes back as an error of one line; a backtrace above it would bury it.
     let hook = std::panic::take_hook();
@@ -95,17 +95,19 @@ pub(crate) fn run(args: &ProofArgs) -> Result<Exit, XtaskError> {
     let live = live::run(&device, &suite.spool, args.seed, &models);
     std::panic::set_hook(hook);
     let mut live = live?;
-    live.notes.extend(env::of_builds().iter().map(|(name, value)| format!("built with {name}={value}")));
+    live.notes.extend(toolchain.build_environment.iter().map(|(name, value)| format!("built with {name}={value}")));
     live.notes.iter().for_each(|text| note(text));
 
     step("writing the bundle");
     process::check_interrupted()?;
-    check_unchanged(&commit, &Commit::read(&root)?)?;
+    check_unchanged(&commit, &origin.commit()?)?;
     // Only now, so that no test could find it.
     let bundle = StagedBundle::new(&out, bundle_type, &commit.sha)?;
     let plan = Plan {
         args,
         root: &root,
+        toolchain,
+        kit: origin.kit(),
         commit,
         device: &device,
         found: &found,
@@ -140,7 +142,7 @@ fn check_unchanged(before: &Commit, after: &Commit) -> Result<(), XtaskError> {
 }
 
 /// cargo in `root`. Its temporary files, and those of all that it starts, go away with the proof's own.
-fn cargo(root: &Path, scratch: &Path) -> Command {
+pub(crate) fn cargo(root: &Path, scratch: &Path) -> Command {
     let mut command = env::cargo(root);
     command.env("TMPDIR", scratch.join(TEMPORARY));
     command
@@ -165,19 +167,19 @@ struct Suite {
 impl Suite {
     fn run(
         args: &ProofArgs,
-        root: &Path,
+        origin: &Origin,
         workspace: &Workspace,
+        map: &Map,
         scratch: &Path,
         gpu: Option<u32>,
     ) -> Result<Self, XtaskError> {
-        step("building the tests: cargo test --workspace --no-run");
         let [spool, output, temporary] = ["spool", "output", TEMPORARY].map(|name| scratch.join(name));
         for directory in [&output, &temporary] {
             std::fs::create_dir(directory).map_err(XtaskError::write(directory))?;
         }
-        let binaries = build::build(root, workspace, scratch)?;
+        let binaries = origin.tests(workspace, scratch)?;
         let settings = run::Settings {
-            root,
+            root: &origin.root(),
             spool: &spool,
             output: &output,
             temporary: &temporary,
@@ -186,14 +188,21 @@ impl Suite {
             timeout: Duration::from_secs(args.timeout),
             patience: None,
         };
-        let (tests, mut results) = run::list(&settings, &binaries)?;
+        let (mut tests, mut results) = run::list(&settings, &binaries)?;
+        tests.retain(|test| match origin.lacks(&map.needs, &test.id()) {
+            Some(reason) => {
+                let TestId { binary, test } = test.id();
+                results.push(TestResult::new(&binary, &test, Outcome::NotRun(reason), Duration::ZERO));
+                false
+            }
+            None => true,
+        });
         step(&format!("running {} tests of {} binaries, a process each", tests.len(), binaries.len()));
         let bar = progress::Bar::tests(tests.len());
         results.extend(run::run(&settings, &tests, &|result| bar.finished(result))?);
-        step("running the doc tests: cargo test --workspace --doc");
         // An empty suite stays empty: doc tests map to nothing and must not hide that there is no test.
         if !results.is_empty() {
-            results.push(doctests::run(root, scratch, settings.timeout)?);
+            results.push(origin.doctests(scratch, settings.timeout)?);
         }
         for binary in &binaries {
             binary.check_unchanged()?;
@@ -206,6 +215,8 @@ impl Suite {
 struct Plan<'a> {
     args: &'a ProofArgs,
     root: &'a Path,
+    toolchain: Toolchain,
+    kit: Option<Kit>,
     commit: Commit,
     device: &'a Chosen,
     found: &'a Found,
@@ -221,7 +232,7 @@ impl Plan<'_> {
     /// Writes the bundle, publishes it, and shows what it says.
     fn finish(self, bundle: StagedBundle, suite: Suite, live: &Live, started: String) -> Result<Exit, XtaskError> {
         let dirty = self.commit.dirty;
-        let metadata = self.metadata(live, &started)?;
+        let metadata = self.metadata(live, &started);
         let provenance = self.provenance(bundle.run_id(), &suite.binaries, live, started)?;
         let run = proof_bundle::run::Run {
             specifications: self.specifications,
@@ -248,8 +259,8 @@ impl Plan<'_> {
         Ok(summary.exit())
     }
 
-    fn metadata(&self, live: &Live, timestamp: &str) -> Result<Metadata, XtaskError> {
-        Ok(Metadata {
+    fn metadata(&self, live: &Live, timestamp: &str) -> Metadata {
+        Metadata {
             crate_name: "vram-residency".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             git_sha: self.commit.sha.clone(),
@@ -257,11 +268,11 @@ impl Plan<'_> {
             device_reason: self.device.reason.clone(),
             looked_at: self.found.looked_at.clone(),
             timestamp: timestamp.to_owned(),
-            environment: source::environment(self.root, !self.found.devices.is_empty())?,
+            environment: source::environment(self.toolchain.rust_version.clone(), !self.found.devices.is_empty()),
             gpu_devices: live.devices.clone(),
             models: live.models.clone(),
             command: source::command(self.args),
-        })
+        }
     }
 
     fn provenance(
@@ -275,13 +286,14 @@ impl Plan<'_> {
             run_id: run_id.to_owned(),
             commit: self.commit.clone(),
             cargo_lock_sha256: source::digest("Cargo.lock", &self.root.join("Cargo.lock"))?.sha256,
-            rustc: source::rustc(self.root, "-vV")?,
-            build_environment: env::of_builds(),
+            rustc: self.toolchain.rustc.clone(),
+            build_environment: self.toolchain.build_environment.clone(),
             sources: self.sources.libraries.clone(),
             test_sources: self.sources.tests.clone(),
             test_binaries: binaries.iter().map(|binary| binary.digest.clone()).collect(),
             kernel_images: Vec::new(),
             devices: live.devices.clone(),
+            kit: self.kit.clone(),
             nonce: self.args.nonce.clone(),
             timings: proof_bundle::provenance::RunTimings { started, finished: source::now() },
         })

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use proof_bundle::junit::{NEEDS_A_GPU, Outcome, TestResult};
 use proof_bundle::records::spool_path;
+use proof_bundle::test_map::TestId;
 
 use super::build::TestBinary;
 use super::verdict;
@@ -48,6 +49,13 @@ pub(crate) struct Settings<'a> {
 pub(crate) struct Listed<'a> {
     binary: &'a TestBinary,
     name: String,
+}
+
+impl Listed<'_> {
+    /// Its name in the map.
+    pub(crate) fn id(&self) -> TestId {
+        TestId::new(&self.binary.id, &self.name)
+    }
 }
 
 impl<'a> Listed<'a> {
@@ -217,7 +225,8 @@ fn command(settings: &Settings<'_>, binary: &TestBinary) -> Command {
         .env("INSTA_UPDATE", "no")
         // More than one, for then the harness prints a test's line whole, at its end.
         .env("RUST_TEST_THREADS", "2")
-        .env("RUST_BACKTRACE", "0");
+        .env("RUST_BACKTRACE", "0")
+        .envs(binary.programs.iter().map(|(name, path)| (format!("CARGO_BIN_EXE_{name}"), path)));
     if let Some(index) = settings.gpu {
         command.env("PROOF_GPU", index.to_string());
     }

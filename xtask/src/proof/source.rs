@@ -23,7 +23,7 @@ pub(super) fn digest(name: &str, path: &Path) -> Result<FileDigest, XtaskError> 
 }
 
 /// What the compiler of the workspace prints for `argument`.
-pub(super) fn rustc(root: &Path, argument: &str) -> Result<String, XtaskError> {
+pub(crate) fn rustc(root: &Path, argument: &str) -> Result<String, XtaskError> {
     let mut command = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| OsString::from("rustc")));
     env::scrub(&mut command);
     let output = command
@@ -37,14 +37,14 @@ pub(super) fn rustc(root: &Path, argument: &str) -> Result<String, XtaskError> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// The host.
-pub(super) fn environment(root: &Path, cuda_available: bool) -> Result<Environment, XtaskError> {
-    Ok(Environment {
+/// The host, and the compiler that made the tests.
+pub(super) fn environment(rust_version: String, cuda_available: bool) -> Environment {
+    Environment {
         os: std::env::consts::OS.to_owned(),
         arch: std::env::consts::ARCH.to_owned(),
-        rust_version: rustc(root, "--version")?,
+        rust_version,
         cuda_available,
-    })
+    }
 }
 
 /// The command that makes such a bundle, without directories of this machine.
@@ -56,8 +56,8 @@ pub(super) fn command(args: &ProofArgs) -> String {
     };
     let ProofArgs { seed, timeout, bundle_type, .. } = args;
     let bundle_type = super::test_type(*bundle_type).as_str();
-    let mut command =
-        format!("cargo xtask proof --device {device} --seed {seed} --timeout {timeout} --type {bundle_type}");
+    let program = if args.kit.is_some() { "./prove" } else { "cargo xtask proof" };
+    let mut command = format!("{program} --device {device} --seed {seed} --timeout {timeout} --type {bundle_type}");
     if args.code_coverage {
         command.push_str(" --code-coverage");
     }
@@ -113,6 +113,9 @@ mod tests {
             command(&args),
             "cargo xtask proof --device cuda:1 --seed 7 --timeout 9 --type bdd --code-coverage --nonce='a b' --model='m x.gguf'"
         );
+        let cli = Cli::parse_from(["xtask", "proof", "--kit=/somewhere"]);
+        let Subcommand::Proof(args) = cli.command else { panic!("another subcommand") };
+        assert_eq!(command(&args), "./prove --device auto --seed 42 --timeout 120 --type unit");
     }
 
     #[test]

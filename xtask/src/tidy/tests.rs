@@ -67,8 +67,7 @@ impl Tree {
 #[test]
 fn this_repository_is_tidy_and_every_crate_has_a_test() {
     proves!("40§1.1");
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let findings: Vec<String> = check(root).unwrap().iter().map(ToString::to_string).collect();
+    let findings: Vec<String> = check(Path::new("..")).unwrap().iter().map(ToString::to_string).collect();
     record(Stream::InputValidation, "tidy_over_the_repository", Vec::<String>::new(), findings);
 }
 

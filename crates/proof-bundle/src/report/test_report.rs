@@ -58,6 +58,9 @@ fn environment(source: &Source) -> String {
         escape(&environment.rust_version),
         if environment.cuda_available { "yes" } else { "no" },
     );
+    if let Some(kit) = &source.provenance.kit {
+        text.push_str(&format!("**Built elsewhere**: {}.\n\n", escape(&kit.sentence())));
+    }
     let devices = &source.provenance.devices;
     if devices.is_empty() {
         text.push_str("No device was recorded.\n\n");
@@ -230,8 +233,12 @@ fn reproducibility(source: &Source) -> String {
         Some(nonce) => format!("The run was asked for with the nonce {}.\n\n", escape(nonce)),
         None => "The run was not asked for with a nonce.\n\n".to_owned(),
     };
+    let kit = match &provenance.kit {
+        Some(kit) => format!(", in the kit whose `SHA256SUMS` has the SHA-256 {}", escape(&kit.sha256)),
+        None => String::new(),
+    };
     format!(
-        "## Reproducibility\n\nAt commit {}, with `Cargo.lock` of SHA-256 {}:\n\n{}{nonce}",
+        "## Reproducibility\n\nAt commit {}, with `Cargo.lock` of SHA-256 {}{kit}:\n\n{}{nonce}",
         escape(&provenance.commit.sha),
         escape(&provenance.cargo_lock_sha256),
         fenced("sh", &metadata.command),

@@ -49,13 +49,22 @@ fn head(source: &Source) -> String {
         }
         None => "none, so nothing here shows that the run is as recent as its clock says".to_owned(),
     };
+    let kit = match &provenance.kit {
+        Some(kit) => format!(
+            "- **Built elsewhere**: {}; the SHA-256 of the kit's `SHA256SUMS` is {}. That the kit was built from this commit is \
+             its maker's word\n",
+            escape(&kit.sentence()),
+            escape(&kit.sha256)
+        ),
+        None => String::new(),
+    };
     format!(
         "# How to check this proof bundle\n\n\
          This directory is the record of one run of the tests of `{}` {}. You need nothing of ours to check that it is as its \
          maker left it and who that was: `sha256sum`, `openssl` 3, and, if you like, Python. The first half of this page is \
          what the run shows; the second is how to check it.\n\n\
          - **Run**: {}, {} to {} by its own clock\n\
-         - **Commit**: {}{dirty}\n\
+         - **Commit**: {}{dirty}\n{kit}\
          - **Challenge**: {nonce}\n",
         escape(&metadata.crate_name),
         escape(&metadata.version),

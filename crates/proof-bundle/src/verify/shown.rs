@@ -38,6 +38,9 @@ pub struct Shown {
     pub device_classes: Vec<String>,
     /// The devices, as their drivers reported them: class, name, uuid.
     pub devices: Vec<String>,
+    /// Where the binaries were built, when the run was one of a kit; none when they were built where they ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kit: Option<String>,
     /// Records whose status follows from what was observed.
     pub records_observed: usize,
     /// How many of those hold.
@@ -64,6 +67,9 @@ pub struct ShownRun {
     pub requirements: StatusCount,
     /// Its devices.
     pub devices: Vec<String>,
+    /// Where its binaries were built, when it was the run of a kit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kit: Option<String>,
 }
 
 impl Shown {
@@ -92,6 +98,7 @@ impl Shown {
             tests: coverage.summary.tests.clone(),
             device_classes: coverage.summary.devices.clone(),
             devices: devices(&provenance.devices),
+            kit: provenance.kit.as_ref().map(|kit| format!("{}; kit {}", kit.sentence(), kit.sha256)),
             records_observed: sum(|count| count.observed),
             records_holding: sum(|count| count.holding),
             records_declared: sum(|count| count.declared),
@@ -112,9 +119,9 @@ impl Shown {
         devices.sort();
         devices.dedup();
         let runs = inputs.iter().map(|input| {
-            let Self { run_id, result, exit_code, requirements, devices, .. } =
+            let Self { run_id, result, exit_code, requirements, devices, kit, .. } =
                 Self::of(&input.coverage, &input.provenance);
-            ShownRun { run_id, result, exit_code, requirements, devices }
+            ShownRun { run_id, result, exit_code, requirements, devices, kit }
         });
         Self {
             run_id: coverage.run_id.clone(),
@@ -135,6 +142,7 @@ impl Shown {
             tests: coverage.summary.tests.clone(),
             device_classes: coverage.summary.devices.clone(),
             devices,
+            kit: None,
             records_observed: sum(|run| run.records_observed),
             records_holding: sum(|run| run.records_holding),
             records_declared: sum(|run| run.records_declared),

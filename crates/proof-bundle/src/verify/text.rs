@@ -81,11 +81,14 @@ fn run_of(run: &Shown) -> String {
     let count = &run.requirements;
     let dirty = if run.dirty { ", with uncommitted changes" } else { "" };
     let mut text = format!("  run        {}, of commit {}{dirty}, ended {}\n", run.run_id, run.commit, run.finished);
+    if let Some(kit) = &run.kit {
+        text.push_str(&format!("  built      {kit}\n"));
+    }
     text.push_str(&format!("  result     {}\n", run.result));
     for one in &run.runs {
-        let ShownRun { run_id, result, requirements, devices, .. } = one;
+        let ShownRun { run_id, result, requirements, devices, kit, .. } = one;
         let mut parts = vec![format!("{} of {} proven", requirements.proven, requirements.total)];
-        parts.extend(devices.iter().cloned());
+        parts.extend(devices.iter().chain(kit).cloned());
         text.push_str(&format!("  merged of  {run_id}: {result}; {}\n", parts.join("; ")));
     }
     text.push_str(&format!("  proven     {} of {} requirements\n", count.proven, count.total));

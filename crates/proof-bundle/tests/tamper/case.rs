@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{Bundle, PRIVATE, PUBLIC, trusting, with_a_decision};
+use super::{Bundle, PRIVATE, PUBLIC, trusting, verifier, with_a_decision};
 use crate::fixture::{COMMIT, Fixture, digests};
 
 /// After so many seconds a verifier hangs. How fast it is decides nothing.
@@ -134,7 +134,7 @@ pub(crate) fn program(bundle: &Bundle, with_key: bool) -> u8 {
     fs::write(&key, PUBLIC).unwrap();
     let mut command = Command::new("sh");
     command.args(["-c", &format!("ulimit -v {MEMORY}; exec timeout {HANGS} \"$0\" \"$@\"")]);
-    command.args([env!("CARGO_BIN_EXE_verify-bundle").as_ref(), bundle.path.as_os_str()]);
+    command.args([verifier().as_os_str(), bundle.path.as_os_str()]);
     if with_key {
         command.args(["--public-key".as_ref(), key.as_os_str()]);
     } else {

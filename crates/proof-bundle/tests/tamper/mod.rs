@@ -32,6 +32,12 @@ pub(crate) const STREAMS: [&str; 6] = [
     "performance.jsonl",
 ];
 
+/// The program, where whoever runs the tests has put it: where it was built, unless the tests came in a kit.
+pub(crate) fn verifier() -> PathBuf {
+    std::env::var_os("CARGO_BIN_EXE_verify-bundle")
+        .map_or_else(|| env!("CARGO_BIN_EXE_verify-bundle").into(), PathBuf::from)
+}
+
 /// A bundle in a directory of its own.
 pub(crate) struct Bundle {
     pub(crate) path: PathBuf,

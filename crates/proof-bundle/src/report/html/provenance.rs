@@ -41,6 +41,14 @@ pub(super) fn render(source: &Source) -> Html {
         ),
         ("Looked at", super::parts::list(looked.into_iter(), 20, "metadata.json")),
     ];
+    if let Some(kit) = &provenance.kit {
+        let words = format!(
+            "; profile {}, {}. Commit, toolchain and build settings are those that its maker wrote down; SHA-256 ",
+            kit.profile, kit.cargo
+        );
+        let told = [clip(&kit.sentence(), 400).into(), clip(&words, 200).into(), code(&kit.sha256)];
+        rows.push(("Kit", Html::from(told)));
+    }
     if !provenance.build_environment.is_empty() {
         let variables: Vec<Html> =
             provenance.build_environment.iter().map(|(name, value)| code(&format!("{name}={value}"))).collect();

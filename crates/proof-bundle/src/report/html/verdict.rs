@@ -43,8 +43,11 @@ pub(super) fn render(source: &Source) -> Html {
     let tests = &coverage.summary.tests;
     let observed: usize = coverage.records.iter().map(|file| file.observed).sum();
     let holding: usize = coverage.records.iter().map(|file| file.holding).sum();
-    html.push(facts([
-        ("Commit", [code(&provenance.commit.sha), dirty].into()),
+    let mut rows = vec![("Commit", Html::from([code(&provenance.commit.sha), dirty]))];
+    if let Some(kit) = &provenance.kit {
+        rows.push(("Built elsewhere", [clip(&kit.sentence(), 400).into(), "; kit ".into(), code(&kit.sha256)].into()));
+    }
+    rows.extend([
         ("Run", code(&coverage.run_id)),
         ("Started", (&provenance.timings.started).into()),
         ("Ended", (&provenance.timings.finished).into()),
@@ -65,7 +68,8 @@ pub(super) fn render(source: &Source) -> Html {
                 problems => link("problems", format!("{problems} problems")),
             },
         ),
-    ]));
+    ]);
+    html.push(facts(rows));
     tag("header", &[("id", "verdict")], html)
 }
 

@@ -1,0 +1,27 @@
+//! Which files the checkout has, as git sees it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use crate::error::XtaskError;
+
+/// The regular files at and below `root` that git knows of, or would not ignore; paths from `root`.
+///
+/// # Errors
+/// [`XtaskError::Start`] without git, [`XtaskError::Input`] outside a repository.
+pub(crate) fn files(root: &Path) -> Result<BTreeSet<String>, XtaskError> {
+    let mut command = Command::new("git");
+    command.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(root);
+    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
+        command.env_remove(name);
+    }
+    let output = command.output().map_err(|source| XtaskError::Start { program: "git".into(), source })?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(XtaskError::Input(format!("git cannot list the sources: {}", said.lines().next().unwrap_or("?"))));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let is_there = |file: &&str| !file.is_empty() && root.join(file).is_file();
+    Ok(text.split('\0').filter(is_there).map(str::to_owned).collect())
+}
