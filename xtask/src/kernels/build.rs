@@ -7,6 +7,7 @@ use super::manifest::{self, Compiler, Kernel, MachineCode, Manifest, Ptx};
 use super::ptxas;
 use super::toolchain::{self, Toolchain};
 use crate::error::XtaskError;
+use crate::sources::sha256_hex;
 
 /// The source that includes the others.
 const MAIN: &str = "vram_residency.cu";
@@ -15,11 +16,11 @@ const MAIN: &str = "vram_residency.cu";
 /// take; what it emits for these kernels is older.
 const PTX_VERSION: &str = "7.0";
 
-/// The oldest driver that knows [`PTX_VERSION`]: that of CUDA 11.0.
-const PTX_DRIVER: &str = "450";
+/// The oldest driver that knows [`PTX_VERSION`].
+const PTX_DRIVER: &str = "450 (CUDA 11.0)";
 
 /// The driver of the compiler's own CUDA release, 13.0.
-const CODE_DRIVER: &str = "580";
+const CODE_DRIVER: &str = "580 (CUDA 13.0)";
 
 /// Where machine code says its version: ELF header, `e_ident[EI_ABIVERSION]`.
 const ABI_VERSION: usize = 8;
@@ -81,7 +82,7 @@ pub(super) fn build(root: &Path, toolchain: &Toolchain) -> Result<Built, XtaskEr
     run(&BIND)?;
     let image = read("vram_residency.fatbin")?;
     let manifest = Manifest {
-        image_sha256: manifest::sha256(&image),
+        image_sha256: sha256_hex(&image),
         image_bytes: image.len(),
         sources,
         compiler: Compiler {
@@ -114,7 +115,7 @@ fn copy_sources(root: &Path, directory: &Path) -> Result<BTreeMap<String, String
         let bytes = std::fs::read(&path).map_err(XtaskError::read(&path))?;
         let copy = directory.join(&name);
         std::fs::write(&copy, &bytes).map_err(XtaskError::write(&copy))?;
-        digests.insert(name, manifest::sha256(&bytes));
+        digests.insert(name, sha256_hex(&bytes));
     }
     Ok(digests)
 }

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 use crate::error::XtaskError;
+use crate::sources::sha256_hex;
 
 /// Where the sources are.
 pub(crate) const SOURCES: &str = "kernels";
@@ -128,11 +128,6 @@ pub(crate) fn source_names(root: &Path) -> Result<Vec<String>, XtaskError> {
     Ok(names)
 }
 
-/// The digest of `bytes`, in hexadecimal.
-pub(crate) fn sha256(bytes: &[u8]) -> String {
-    digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Checks without a compiler that the image is the one that the manifest describes, and the sources those that it was made of:
 /// the file that each finding is about, and what is wrong with it.
 ///
@@ -161,7 +156,7 @@ pub(crate) fn check(root: &Path) -> Result<Vec<(PathBuf, String)>, XtaskError> {
     for name in &names {
         let file = format!("{SOURCES}/{name}");
         let path = root.join(&file);
-        let digest = sha256(&std::fs::read(&path).map_err(XtaskError::read(&path))?);
+        let digest = sha256_hex(&std::fs::read(&path).map_err(XtaskError::read(&path))?);
         match manifest.sources.get(name) {
             Some(built) if *built == digest => {}
             Some(_) => found(&file, "has changed since the image was built: run `cargo xtask kernels`"),
@@ -174,7 +169,7 @@ pub(crate) fn check(root: &Path) -> Result<Vec<(PathBuf, String)>, XtaskError> {
     let image = root.join(IMAGE);
     if image.is_file() {
         let bytes = std::fs::read(&image).map_err(XtaskError::read(&image))?;
-        if sha256(&bytes) != manifest.image_sha256 || bytes.len() != manifest.image_bytes {
+        if sha256_hex(&bytes) != manifest.image_sha256 || bytes.len() != manifest.image_bytes {
             found(IMAGE, "is not the image that the manifest describes: run `cargo xtask kernels`");
         }
     }
