@@ -12,6 +12,7 @@ pub(crate) const INVALID_DEVICE: u32 = 101;
 pub(crate) const NO_DEVICE: u32 = 100;
 pub(crate) const INVALID_IMAGE: u32 = 200;
 pub(crate) const INVALID_CONTEXT: u32 = 201;
+pub(crate) const NO_BINARY_FOR_GPU: u32 = 209;
 pub(crate) const INVALID_HANDLE: u32 = 400;
 pub(crate) const NOT_FOUND: u32 = 500;
 pub(crate) const NOT_READY: u32 = 600;
@@ -37,7 +38,9 @@ pub(crate) fn name_and_text(code: u32) -> Option<(&'static CStr, &'static CStr)>
         INVALID_DEVICE => (c"CUDA_ERROR_INVALID_DEVICE", c"invalid device ordinal"),
         INVALID_IMAGE => (c"CUDA_ERROR_INVALID_IMAGE", c"device kernel image is invalid"),
         INVALID_CONTEXT => (c"CUDA_ERROR_INVALID_CONTEXT", c"invalid device context"),
-        209 => (c"CUDA_ERROR_NO_BINARY_FOR_GPU", c"no kernel image is available for execution on the device"),
+        NO_BINARY_FOR_GPU => {
+            (c"CUDA_ERROR_NO_BINARY_FOR_GPU", c"no kernel image is available for execution on the device")
+        }
         214 => (c"CUDA_ERROR_ECC_UNCORRECTABLE", c"uncorrectable ECC error encountered"),
         226 => (c"CUDA_ERROR_CONTAINED", c"Invalid resource handle"),
         INVALID_HANDLE => (c"CUDA_ERROR_INVALID_HANDLE", c"invalid resource handle"),

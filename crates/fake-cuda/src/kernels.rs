@@ -17,6 +17,9 @@ const LINE: u64 = 128;
 const DEVICE_CYCLES: (u64, u64) = (700, 60);
 const HOST_CYCLES: (u64, u64) = (2600, 300);
 
+/// What `probe` writes where it has measured nothing.
+const NOT_MEASURED: u32 = u32::MAX;
+
 /// A kernel that the image has.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kernel {
@@ -53,7 +56,8 @@ impl Kernel {
     pub(crate) fn most_threads(self) -> u32 {
         match self {
             Self::HashBlocks => HASH_THREADS,
-            Self::FindNonzero | Self::Probe => 1024,
+            Self::FindNonzero => 1024,
+            Self::Probe => 1,
         }
     }
 }
@@ -78,11 +82,7 @@ impl Launch {
             return Err(LAUNCH_OUT_OF_RESOURCES);
         }
         // What our kernels are not written for is an error here, since a real one would only compute something else.
-        let as_written = match self.kernel {
-            Kernel::HashBlocks => threads == HASH_THREADS,
-            Kernel::FindNonzero => true,
-            Kernel::Probe => threads == 1,
-        };
+        let as_written = self.kernel != Kernel::HashBlocks || threads == HASH_THREADS;
         let flat = all == u64::from(threads) && matches!(self.grid, [_, 1, 1]) && shared_bytes == 0;
         if as_written && flat { Ok(()) } else { Err(INVALID_VALUE) }
     }
@@ -117,6 +117,9 @@ impl State {
     }
 
     fn hash_blocks(&mut self, data: u64, bytes: u64, digests: u64) -> Answer {
+        // It loads and stores 16 bytes at once.
+        aligned(data, 16)?;
+        aligned(digests, 16)?;
         let blocks = bytes.div_ceil(BLOCK);
         if blocks > 0 && !self.holds(digests, blocks.saturating_mul(DIGEST)) {
             return Err(ILLEGAL_ADDRESS);
@@ -150,36 +153,37 @@ impl State {
         Ok(())
     }
 
-    /// One thread block a chunk: a grid that is too small leaves the last ones out, as it would on a device.
+    /// One thread block a chunk: a grid that is too small leaves the last ones out, one that is too large says of the rest
+    /// that it found nothing, as it does on a device.
     fn probe(&mut self, probe: &Probe, grid: u64) -> Answer {
         aligned(probe.cycles, 4)?;
-        let chunks = if probe.chunk == 0 { 0 } else { probe.bytes.div_ceil(probe.chunk).min(grid) };
-        if chunks > 0 && !self.holds(probe.cycles, chunks.saturating_mul(4)) {
+        if !self.holds(probe.cycles, grid.saturating_mul(4)) {
             return Err(ILLEGAL_ADDRESS);
         }
-        for chunk in 0..chunks {
-            let cycles = u32::try_from(self.latency(probe, chunk)).unwrap_or(u32::MAX);
+        for chunk in 0..grid {
+            let cycles =
+                self.latency(probe, chunk).and_then(|cycles| u32::try_from(cycles).ok()).unwrap_or(NOT_MEASURED);
             self.store(probe.cycles.saturating_add(chunk.saturating_mul(4)), &cycles.to_ne_bytes())?;
         }
         Ok(())
     }
 
-    /// The mean latency of the loads from one chunk.
-    fn latency(&self, probe: &Probe, chunk: u64) -> u64 {
+    /// The mean latency of the loads from one chunk; `None` when there is no chunk or no load.
+    fn latency(&self, probe: &Probe, chunk: u64) -> Option<u64> {
         let begin = chunk.saturating_mul(probe.chunk);
         let length = probe.bytes.saturating_sub(begin).min(probe.chunk);
-        let lines = length.div_ceil(LINE).max(1);
+        let lines = length.div_ceil(LINE);
         let mut random = mix(probe.seed ^ mix(chunk));
         let mut sum = 0_u64;
         for _ in 0..probe.loads {
             random = mix(random);
-            let line = random.checked_rem(lines).unwrap_or(0);
+            let line = random.checked_rem(lines)?;
             let address = probe.data.saturating_add(begin).saturating_add(line.saturating_mul(LINE));
             let (about, spread) = if self.is_in_host(address) { HOST_CYCLES } else { DEVICE_CYCLES };
             let within = mix(random ^ 1).checked_rem(spread.saturating_mul(2)).unwrap_or(0);
             sum = sum.saturating_add(about.saturating_sub(spread).saturating_add(within));
         }
-        sum.checked_div(probe.loads).unwrap_or(0)
+        sum.checked_div(probe.loads)
     }
 
     fn is_in_host(&self, address: u64) -> bool {

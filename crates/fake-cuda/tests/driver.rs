@@ -193,7 +193,7 @@ fn a_device_that_is_lost_answers_every_later_call_with_the_same_code() {
         assert_eq!(call!(cuEventDestroy_v2(event => usize) -> u32), code);
         assert_eq!(call!(cuStreamDestroy_v2(stream => usize) -> u32), code);
         assert_eq!((driver.pointer(2, memory), driver.load(&support::IMAGE)), (Err(code), Err(code)));
-        assert_eq!((driver.retain(0), driver.set_current(context)), (Err(code), code));
+        assert_eq!((driver.retain(0), driver.set_current(context), driver.synchronize()), (Err(code), 0, code));
         // The other device is none the worse.
         assert_eq!(driver.set_current(other), 0);
         assert!(driver.allocate(1).is_ok());

@@ -94,6 +94,24 @@ fn a_tail_in_host_memory_shows_in_the_latency_and_nowhere_else() {
 }
 
 #[test]
+fn a_probe_says_where_it_measured_nothing() {
+    let driver = Driver::started();
+    let (memory, cycles) = (driver.allocate(5000).unwrap(), driver.allocate(16).unwrap());
+    assert_eq!(driver.fill(cycles, 0, 16), 0);
+    let kernel = driver.kernel("probe");
+    let found = |grid: u32, loads: u64| {
+        assert_eq!(driver.launch(kernel, grid, 1, &[memory, 5000, 4096, loads, 0, 9, cycles], 0), 0);
+        let bytes = driver.read(cycles, 16).unwrap();
+        bytes.chunks(4).map(|word| u32::from_ne_bytes(word.try_into().unwrap())).collect::<Vec<_>>()
+    };
+    let one = found(1, 10);
+    assert!(one[0] < 1000 && one[1..] == [0; 3], "{one:?}");
+    let three = found(3, 10);
+    assert!(three[0] < 1000 && three[1] < 1000 && three[2..] == [u32::MAX, 0], "{three:?}");
+    assert_eq!(found(2, 0)[..2], [u32::MAX; 2], "no loads");
+}
+
+#[test]
 fn a_launch_that_the_kernels_are_not_written_for_is_refused() {
     let driver = Driver::started();
     let memory = driver.allocate(8192).unwrap();
@@ -106,7 +124,7 @@ fn a_launch_that_the_kernels_are_not_written_for_is_refused() {
         (hash, 1, 256, 701),
         (hash, 1, 2048, 1),
         (find, 1, 1025, 1),
-        (probe, 1, 2, 1),
+        (probe, 1, 2, 701),
         (0x77, 1, 1, 400),
     ] {
         assert_eq!(driver.launch(kernel, grid, block, &parameters, 0), code, "{grid} x {block}");
@@ -117,7 +135,12 @@ fn a_launch_that_the_kernels_are_not_written_for_is_refused() {
 
 #[test]
 fn a_launch_on_memory_that_is_not_there_fails_when_it_is_waited_for_and_for_good() {
-    let cases = [("hash_blocks", 128, 0, 4096, 700), ("find_nonzero", 32, 1, 8, 716), ("probe", 1, 0, 1, 700)];
+    let cases = [
+        ("hash_blocks", 128, 0, 4096, 700),
+        ("hash_blocks", 128, 1, 4096, 716),
+        ("find_nonzero", 32, 1, 8, 716),
+        ("probe", 1, 0, 1, 700),
+    ];
     for (name, block, off_alignment, bytes, code) in cases {
         let driver = Driver::started();
         let memory = driver.allocate(8192).unwrap();
@@ -137,7 +160,14 @@ fn only_images_load_and_only_our_kernels_are_in_them() {
     let driver = Driver::started();
     assert_eq!(driver.load(b"\x50\xEDno image\0"), Err(200));
     assert_eq!(driver.load(b"\0"), Err(200));
-    let module = driver.load(&IMAGE).unwrap();
+    for (major, minor, loads) in [(7, 0, false), (7, 5, true), (8, 0, true), (6, 1, false), (12, 0, true)] {
+        for (number, value) in [(75, major), (76, minor)] {
+            assert_eq!(call!(fake_set_attribute(0 => i32, number => i32, value => i32) -> u32), 1);
+        }
+        assert_eq!(driver.load(&IMAGE).err(), (!loads).then_some(209), "{major}.{minor}");
+    }
+    let real = include_bytes!("../../../kernels/images/vram_residency.fatbin");
+    let module = driver.load(real).unwrap();
     assert_eq!(driver.function(module, "hash_block"), Err(500));
     let function = driver.function(module, "hash_blocks").unwrap();
     let mut threads = 0_i32;

@@ -5,12 +5,16 @@ use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::ptr::without_provenance_mut;
 
 use super::{driver, give, wanted};
-use crate::code::{INVALID_HANDLE, INVALID_IMAGE, INVALID_VALUE, NOT_FOUND};
+use crate::code::{INVALID_HANDLE, INVALID_IMAGE, INVALID_VALUE, NO_BINARY_FOR_GPU, NOT_FOUND};
 use crate::kernels::{Kernel, Launch};
 use crate::stream::Work;
 
 /// What a fatbin begins with (`FATBIN_MAGIC` of `fatbinary_section.h`, in the bytes of a little-endian host).
 const FATBIN: [u8; 4] = 0xBA55_ED50_u32.to_le_bytes();
+/// `CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR` and `…_MINOR`, and the lowest that our image is for.
+const MAJOR: c_int = 75;
+const MINOR: c_int = 76;
+const LOWEST: (Option<c_int>, Option<c_int>) = (Some(7), Some(5));
 /// `CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK`, and the first number that is no attribute.
 const MAX_THREADS_PER_BLOCK: c_int = 0;
 const ATTRIBUTES_END: c_int = 16;
@@ -35,6 +39,11 @@ driver! {
             if byte != *expected {
                 return Err(INVALID_IMAGE);
             }
+        }
+        let device = state.of(index)?;
+        let capability = (device.attribute(MAJOR), device.attribute(MINOR));
+        if capability < LOWEST {
+            return Err(NO_BINARY_FOR_GPU);
         }
         let handle = state.new_handle();
         state.modules.insert(handle, index);
