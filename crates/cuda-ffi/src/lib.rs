@@ -15,6 +15,9 @@ mod cuda;
 mod device;
 mod discovery;
 mod error;
+#[cfg(feature = "fake-driver")]
+#[allow(unsafe_code, reason = "the control functions of the fake driver are C")]
+mod fake_driver;
 mod pages;
 mod simulated;
 
@@ -25,4 +28,6 @@ pub use cuda::CudaDevice;
 pub use device::{Device, DeviceAddress, MemoryId};
 pub use discovery::{Discovery, NoGpu, discover};
 pub use error::{DriverError, Operation};
+#[cfg(feature = "fake-driver")]
+pub use fake_driver::{DriverFault, FakeAllocation, FakeAttribute, FakeDriver, FakeDriverError, FakePointer, Leaks};
 pub use simulated::{AllocationOverride, Fault, PROBE_CHUNK_BYTES, SimulatedConfig, SimulatedDevice};

@@ -108,7 +108,7 @@ extern "C" fn fake_struck() -> u64 {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn fake_journal(into: *mut u8, room: usize) -> usize {
     let text: String = lock().journal.iter().flat_map(|name| [*name, "\n"]).collect();
-    if text.len() <= room {
+    if room > 0 && text.len() <= room {
         // SAFETY: as the caller vouches; the text is this function's own.
         unsafe { std::ptr::copy_nonoverlapping(text.as_ptr(), into, text.len()) };
     }
@@ -162,7 +162,7 @@ unsafe extern "C" fn fake_allocations(into: *mut u64, room: usize) -> usize {
         all.extend(device.memory.allocations().map(|(_, allocation)| [allocation.number, ordinal, allocation.bytes]));
     }
     all.sort_unstable();
-    if all.len() <= room {
+    if room > 0 && all.len() <= room {
         // SAFETY: as the caller vouches; the list is this function's own.
         unsafe { std::ptr::copy_nonoverlapping(all.as_ptr(), into.cast(), all.len()) };
     }

@@ -25,8 +25,8 @@ const PRODUCTION: [(&str, &[&str]); 16] = [
 
 /// What tests may use beyond that. Every crate's tests may use `evidence` as well.
 const TESTS: [(&str, &[&str]); 4] = [
-    ("allocator", &["content-digest"]),
-    ("acceptance", &["audit"]),
+    ("allocator", &["content-digest", "fake-cuda"]),
+    ("acceptance", &["audit", "cuda-ffi", "fake-cuda"]),
     ("cuda-driver", &["fake-cuda"]),
     ("cuda-ffi", &["fake-cuda"]),
 ];

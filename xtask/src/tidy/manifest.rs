@@ -31,10 +31,23 @@ pub(super) struct Dependency {
     pub(super) section: Section,
     /// Its line, counted from 1.
     pub(super) line: usize,
+    /// The features that it turns on.
+    pub(super) features: Vec<String>,
     /// Whether it says `workspace = true`.
     inherited: bool,
     /// Whether it is one of our own crates by `path`.
     by_path: bool,
+}
+
+/// A feature that a crate has.
+#[derive(Clone, Debug)]
+pub(super) struct Feature {
+    /// Its name.
+    pub(super) name: String,
+    /// Its line, counted from 1.
+    pub(super) line: usize,
+    /// What it turns on.
+    pub(super) turns_on: Vec<String>,
 }
 
 /// What tidy needs of a `Cargo.toml`.
@@ -46,6 +59,8 @@ pub(super) struct Manifest {
     pub(super) package: String,
     /// Every dependency of every table.
     pub(super) dependencies: Vec<Dependency>,
+    /// Every feature.
+    pub(super) features: Vec<Feature>,
     /// Whether `[lints] workspace = true`.
     inherits_lints: bool,
     /// The names of test targets with `harness = false`.
@@ -71,6 +86,12 @@ impl Manifest {
         if let Some(workspace) = subtable(table, "workspace") {
             list(&text, workspace, "dependencies", Section::Workspace, &mut dependencies);
         }
+        let features = subtable(table, "features").into_iter().flatten().map(|(name, value)| Feature {
+            name: name.get_ref().to_string(),
+            line: line_of(&text, name.span().start),
+            turns_on: strings(value),
+        });
+        let features = features.collect();
         let tests = table.get("test").and_then(|tests| tests.get_ref().as_array());
         let own_harnesses = tests
             .into_iter()
@@ -83,6 +104,7 @@ impl Manifest {
             path: path.to_owned(),
             package: subtable(table, "package").and_then(|package| string(package, "name")).unwrap_or_default(),
             dependencies,
+            features,
             inherits_lints: subtable(table, "lints").and_then(|lints| flag(lints, "workspace")) == Some(true),
             own_harnesses,
         })
@@ -133,6 +155,7 @@ fn list(text: &str, table: &DeTable<'_>, key: &str, section: Section, into: &mut
             package: package.unwrap_or_else(|| name.get_ref().to_string()),
             section,
             line: line_of(text, name.span().start),
+            features: details.and_then(|details| details.get("features")).map(strings).unwrap_or_default(),
             inherited: details.and_then(|details| flag(details, "workspace")) == Some(true),
             by_path: details.is_some_and(|details| details.contains_key("path")),
         });
@@ -145,6 +168,12 @@ fn subtable<'t, 'i>(table: &'t DeTable<'i>, key: &str) -> Option<&'t DeTable<'i>
 
 fn string(table: &DeTable<'_>, key: &str) -> Option<String> {
     table.get(key).and_then(|value: &Spanned<DeValue<'_>>| value.get_ref().as_str()).map(str::to_owned)
+}
+
+/// The texts of an array; none when it is something else.
+fn strings(value: &Spanned<DeValue<'_>>) -> Vec<String> {
+    let array = value.get_ref().as_array().into_iter().flatten();
+    array.filter_map(|entry| entry.get_ref().as_str()).map(str::to_owned).collect()
 }
 
 fn flag(table: &DeTable<'_>, key: &str) -> Option<bool> {

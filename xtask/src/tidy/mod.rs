@@ -6,6 +6,7 @@ mod kernels;
 mod manifest;
 mod paths;
 mod sources;
+mod stand_in;
 #[cfg(test)]
 #[allow(
     clippy::arithmetic_side_effects,
@@ -73,6 +74,7 @@ pub(crate) fn check(root: &Path) -> Result<Vec<Finding>, XtaskError> {
     }
     let mut findings = edges::check(&members);
     findings.extend(manifest::check(root, &workspace, &members)?);
+    findings.extend(stand_in::check(root, &members));
     for member in &members {
         findings.extend(sources::check(root, member)?);
     }

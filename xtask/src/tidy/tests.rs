@@ -241,3 +241,36 @@ fn a_path_of_one_machine_is_found_and_a_url_is_not() {
     tree.write("README.md", &format!("In {}\n", tree.0.path().display()));
     tree.finds("README.md:1", "names a place on one machine");
 }
+
+#[test]
+fn a_feature_that_replaces_the_driver_is_found_wherever_shipped_code_turns_it_on() {
+    let manifest = "crates/cuda-ffi/Cargo.toml";
+    let tree = || {
+        let tree = Tree::clean();
+        let text = "[package]\nname = \"cuda-ffi\"\n\n[dependencies]\ncuda-driver.workspace = true\n\n[dev-dependencies]\n\
+            cuda-ffi = { path = \".\", features = [\"fake-driver\"] }\n\n[features]\nfake-driver = \
+            [\"cuda-driver/other-library\"]\n\n[lints]\nworkspace = true\n";
+        tree.write(manifest, text);
+        tree.write("crates/cuda-ffi/src/lib.rs", "//! Docs.\n");
+        tree.write("crates/cuda-ffi/tests/t.rs", &format!("//! Docs.\n{HEADER}\n#[test]\nfn holds() {{}}\n"));
+        tree
+    };
+    assert_eq!(tree().findings(), Vec::<String>::new());
+
+    let shipped = "is turned on in what is shipped: only dev-dependencies may";
+    let production = tree();
+    production.replace(
+        manifest,
+        "cuda-driver.workspace = true",
+        "cuda-driver = { workspace = true, features = [\"other-library\"] }",
+    );
+    production.finds(&format!("{manifest}:5"), shipped);
+    for entry in ["fake-driver", "cuda-driver/other-library", "cuda-driver?/other-library"] {
+        let feature = tree();
+        feature.replace(manifest, "[lints]", &format!("default = [\"{entry}\"]\n\n[lints]"));
+        feature.finds(&format!("{manifest}:13"), shipped);
+    }
+    let examples = tree();
+    examples.write("crates/cuda-ffi/examples/e.rs", "//! Docs.\nfn main() {}\n");
+    examples.finds(&format!("{manifest}:8"), "move the tests to a crate without examples");
+}
