@@ -1,6 +1,7 @@
 //! `cargo xtask gpu`: what was found, and why or why not.
 
 use serde_json::json;
+use vram_residency::{DeviceFacts, EccMode};
 
 use crate::cli::GpuArgs;
 use crate::device::{self, Found};
@@ -30,6 +31,7 @@ fn render(found: &Found) -> String {
                 facts.uuid,
                 facts.total_bytes >> 20_u32
             ));
+            text.push_str(&format!("        {}\n", details(facts)));
         }
         if !found.reason.is_empty() {
             text.push_str(&format!("{}\n", found.reason));
@@ -40,4 +42,60 @@ fn render(found: &Found) -> String {
         text.push_str(&format!("  {line}\n"));
     }
     text
+}
+
+/// What else an operator wants to know of a device, as far as it was found out.
+fn details(facts: &DeviceFacts) -> String {
+    let mut details = vec![facts.class.to_string(), format!("driver model {}", facts.driver_model)];
+    details.extend(facts.compute_capability.map(|(major, minor)| format!("compute capability {major}.{minor}")));
+    details.push(match (facts.ecc_mode, facts.ecc_errors) {
+        (EccMode::Enabled, Some(errors)) => {
+            format!("ECC on, {} errors corrected and {} not", errors.corrected, errors.uncorrected)
+        }
+        (EccMode::Enabled, None) => "ECC on".to_owned(),
+        (EccMode::Disabled, _) => "ECC off".to_owned(),
+        (EccMode::Unsupported, _) => "no ECC".to_owned(),
+        (EccMode::Unknown, _) => "ECC unknown".to_owned(),
+    });
+    let on = |state| if state { "on" } else { "off" };
+    details.extend(facts.mig_enabled.map(|state| format!("MIG {}", on(state))));
+    details.extend(facts.confidential_computing.map(|state| format!("confidential computing {}", on(state))));
+    details.extend(facts.compute_processes.map(|count| format!("{count} processes compute on it")));
+    details.join(", ")
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use vram_residency::{DeviceClass, EccErrors, SimulatedConfig};
+
+    use super::*;
+
+    #[test]
+    fn a_device_is_shown_with_what_was_found_out_and_nothing_else() {
+        let bare = SimulatedConfig::for_index(0).device_facts;
+        assert_eq!(details(&bare), "simulated, driver model linux, no ECC");
+        let full = DeviceFacts {
+            class: DeviceClass::Gpu,
+            compute_capability: Some((9, 0)),
+            ecc_mode: EccMode::Enabled,
+            ecc_errors: Some(EccErrors { corrected: 2, uncorrected: 1 }),
+            mig_enabled: Some(false),
+            confidential_computing: Some(true),
+            compute_processes: Some(3),
+            ..bare
+        };
+        assert_eq!(
+            details(&full),
+            "gpu, driver model linux, compute capability 9.0, ECC on, 2 errors corrected and 1 not, MIG off, \
+             confidential computing on, 3 processes compute on it"
+        );
+    }
 }

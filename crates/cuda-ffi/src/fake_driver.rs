@@ -82,7 +82,7 @@ pub struct DriverFault<'a> {
     /// The driver's code. Some leave the device lost for every later call, as the driver API says of them (46, 214, 220, 226,
     /// 700, 702, 710, 714 to 719, 721, 999).
     pub code: u32,
-    /// The call succeeds, and its work fails on the device: whoever waits next learns of it.
+    /// The call succeeds, and its work fails on the device: whoever waits next learns of it. With code 0 nobody does.
     pub later: bool,
 }
 

@@ -13,7 +13,7 @@ use std::thread;
 
 use content_digest::tree_digest;
 use cuda_ffi::{
-    AllocationOverride, Device, DriverError, Fault, MemoryId, Operation, PROBE_CHUNK_BYTES, SimulatedConfig,
+    AllocationOverride, Device, DriverError, Fault, MemoryId, NoGpu, Operation, PROBE_CHUNK_BYTES, SimulatedConfig,
     SimulatedDevice, discover,
 };
 use evidence::{Stream, check_on, proves};
@@ -329,6 +329,23 @@ fn errors_name_operation_and_code_and_no_memory() {
     assert_eq!(error.to_string(), text);
     let names = [
         (1, "CUDA_ERROR_INVALID_VALUE", false),
+        (34, "CUDA_ERROR_STUB_LIBRARY", false),
+        (46, "CUDA_ERROR_DEVICE_UNAVAILABLE", true),
+        (222, "CUDA_ERROR_UNSUPPORTED_PTX_VERSION", false),
+        (225, "CUDA_ERROR_UNSUPPORTED_DEVSIDE_SYNC", false),
+        (226, "CUDA_ERROR_CONTAINED", true),
+        (402, "CUDA_ERROR_LOSSY_QUERY", false),
+        (721, "CUDA_ERROR_TENSOR_MEMORY_LEAK", true),
+        (803, "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH", false),
+        (810, "CUDA_ERROR_MPS_CLIENT_TERMINATED", true),
+        (811, "CUDA_ERROR_CDP_NOT_SUPPORTED", false),
+        (812, "CUDA_ERROR_CDP_VERSION_MISMATCH", false),
+        (911, "CUDA_ERROR_EXTERNAL_DEVICE", true),
+        (912, "CUDA_ERROR_INVALID_CLUSTER_SIZE", false),
+        (913, "CUDA_ERROR_FUNCTION_NOT_LOADED", false),
+        (914, "CUDA_ERROR_INVALID_RESOURCE_TYPE", false),
+        (915, "CUDA_ERROR_INVALID_RESOURCE_CONFIGURATION", false),
+        (916, "CUDA_ERROR_KEY_ROTATION", false),
         (2, "CUDA_ERROR_OUT_OF_MEMORY", false),
         (100, "CUDA_ERROR_NO_DEVICE", false),
         (101, "CUDA_ERROR_INVALID_DEVICE", false),
@@ -370,5 +387,9 @@ fn many_threads_share_a_device() {
 fn looking_for_gpus_says_what_was_looked_at_and_why_there_is_none() {
     let found = discover();
     assert!(!found.seen.is_empty());
-    assert!(!found.reason.to_string().is_empty());
+    if let NoGpu::NoDriver(missing) = &found.reason {
+        assert!(found.devices.is_empty());
+        assert!(missing.starts_with("libcuda.so.1: "), "{missing}");
+        assert!(found.reason.to_string().starts_with("no CUDA driver: libcuda.so.1: "), "{}", found.reason);
+    }
 }

@@ -75,7 +75,8 @@ unsafe extern "C" fn fake_memory_holds(device: c_int, needle: *const u8, length:
 }
 
 /// Plants a fault: the `nth` call from now on of a function (of any, when the name is empty), and `times` calls in a row,
-/// return `code` and do nothing. With `later` the call succeeds, its work is not done, and whoever waits learns of it.
+/// return `code` and do nothing. With `later` the call succeeds, its work is not done, and whoever waits learns of it; with
+/// code 0 as well, nobody does.
 ///
 /// # Safety
 /// `function` may be read, `length` bytes long.
@@ -83,8 +84,8 @@ unsafe extern "C" fn fake_memory_holds(device: c_int, needle: *const u8, length:
 unsafe extern "C" fn fake_plant(function: *const u8, length: usize, nth: u64, times: u64, code: c_uint, later: c_uint) {
     // SAFETY: as the caller vouches.
     let function = unsafe { bytes(function, length) }.to_vec();
-    // A fault without a code would be a success that did nothing.
-    let code = if code == 0 { UNKNOWN } else { code };
+    // A call without work that fails without a code would be no fault.
+    let code = if code == 0 && later == 0 { UNKNOWN } else { code };
     lock().faults.plant(Fault { function, calls_left: nth, times, code, later: later != 0 });
 }
 

@@ -198,7 +198,7 @@ pub(crate) fn enter(function: &'static str, body: impl FnOnce(&mut State) -> Ans
         }
         let answer = body(&mut state);
         // The call gave the device no work that could fail, so the device does.
-        if let Some(code) = state.doomed.take()
+        if let Some(code) = state.doomed.take().filter(|code| *code != 0)
             && let Ok(index) = state.current_index()
         {
             state.of(index)?.fail_later(code);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use crate::code::{Answer, INVALID_HANDLE, UNKNOWN};
+use crate::code::{Answer, INVALID_HANDLE};
 use crate::kernels::Launch;
 use crate::state::State;
 
@@ -160,7 +160,8 @@ impl State {
                 self.finish_until(stream, until);
                 Ok(())
             }
-            Work::Fail(0) => Err(UNKNOWN),
+            // Work that was to be left undone without a word.
+            Work::Fail(0) => Ok(()),
             Work::Fail(code) => Err(code),
         }
     }

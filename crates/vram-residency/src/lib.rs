@@ -83,7 +83,10 @@ pub use audit::{AuditError, AuditSink, ChainKey, Event, LogSummary, MemorySink, 
 #[cfg(feature = "test-hooks")]
 pub use cuda_ffi::{AllocationOverride, Fault, Operation, SimulatedDevice};
 pub use cuda_ffi::{DeviceAddress, DriverError, SimulatedConfig, discover};
-pub use facts::{AllocationFacts, Capacity, DeviceClass, DeviceFacts, DeviceUuid, ProbeFacts};
+pub use facts::{
+    AllocationFacts, Capacity, DeviceClass, DeviceFacts, DeviceUuid, DriverModel, EccErrors, EccMode, MemoryType,
+    ProbeFacts,
+};
 pub use policy::{Decision, Finding, Outcome, PolicyRecord, Rule, Verdict};
 pub use seal::{AuditKey, SealError, SecretToken};
 pub use validation::{

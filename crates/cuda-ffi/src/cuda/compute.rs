@@ -13,22 +13,46 @@ use super::memory::{Hash, Scratch, fetch};
 use super::pinned::Pinned;
 use crate::{DriverError, Operation, PROBE_CHUNK_BYTES};
 
-/// How much is hashed with one launch, in bytes: enough blocks for every thread of a large GPU, and a whole number of blocks
-/// of hashes, so that no block of the next level needs two launches.
-const SPAN_BYTES: u64 = 1 << 30;
-/// The scratch memory: the digests of one span; a chunk that the probe compares with; the next level's digests, until there
-/// are so many that they are fetched.
-const LEAVES_BYTES: u64 = SPAN_BYTES.div_ceil(BLOCK_BYTES).saturating_mul(DIGEST_BYTES);
-const CONTROL_BYTES: u64 = PROBE_CHUNK_BYTES;
-const NODES_BYTES: u64 = 1 << 20;
-/// The least that one span adds to the next level.
-const SPAN_NODES_BYTES: u64 = LEAVES_BYTES.div_ceil(BLOCK_BYTES).saturating_mul(DIGEST_BYTES);
+/// How much of the device's memory the work takes, and how much it does at a time.
+#[derive(Clone, Copy)]
+pub(super) struct Sizes {
+    /// How much is hashed with one launch, in bytes: a whole number of blocks of hashes (512 KiB), so that no block of the next
+    /// level needs two launches.
+    span_bytes: u64,
+    /// Room for the next level's digests, in bytes; when the next span might not fit any more they are fetched.
+    nodes_bytes: u64,
+}
+
+/// Enough blocks at a time for every thread of a large GPU, and digests of 16 of these spans before the device has to wait.
+pub(super) const SIZES: Sizes = Sizes { span_bytes: 1 << 30, nodes_bytes: 1 << 20 };
+
+impl Sizes {
+    /// The digests of one span; other results fit as well.
+    fn results_bytes(self) -> u64 {
+        self.span_bytes.div_ceil(BLOCK_BYTES).saturating_mul(DIGEST_BYTES)
+    }
+
+    /// What one span adds to the next level.
+    fn span_nodes_bytes(self) -> u64 {
+        self.results_bytes().div_ceil(BLOCK_BYTES).saturating_mul(DIGEST_BYTES)
+    }
+
+    /// The spans of a range: where each begins and how long it is.
+    fn spans(self, start: u64, bytes: u64) -> impl Iterator<Item = (u64, u64)> {
+        let step = usize::try_from(self.span_bytes).unwrap_or(usize::MAX).max(1);
+        (0..bytes)
+            .step_by(step)
+            .map(move |offset| (start.saturating_add(offset), bytes.saturating_sub(offset).min(self.span_bytes)))
+    }
+}
 
 /// The kernels with what they need. One thing is done at a time: hashing fills a GPU, and a probe that runs beside it would
 /// measure that.
 pub(super) struct Compute {
     pub(super) kernels: Kernels,
     pub(super) stream: Owned<Stream>,
+    sizes: Sizes,
+    /// Results, then a chunk that the probe compares with, then the next level's digests.
     scratch: Scratch,
     /// Host memory that the probe compares with.
     pub(super) host_control: Pinned,
@@ -36,34 +60,39 @@ pub(super) struct Compute {
 
 impl Compute {
     /// The context must be current.
-    pub(super) fn new(context: &Arc<Primary>, image: &[u8]) -> Result<Self, DriverError> {
+    pub(super) fn new(context: &Arc<Primary>, image: &[u8], sizes: Sizes) -> Result<Self, DriverError> {
         let kernels = Kernels::load(context, image)?;
         let stream = through_cust(Operation::Open, Stream::new(StreamFlags::DEFAULT, None))?;
         let stream = Owned::new(context, stream, drop);
-        let bytes = LEAVES_BYTES.saturating_add(CONTROL_BYTES).saturating_add(NODES_BYTES);
+        let bytes = sizes.results_bytes().saturating_add(PROBE_CHUNK_BYTES).saturating_add(sizes.nodes_bytes);
         let scratch = Scratch::allocate(context, bytes)?;
         let control_bytes = usize::try_from(PROBE_CHUNK_BYTES).unwrap_or(usize::MAX);
-        Ok(Self { kernels, stream, scratch, host_control: Pinned::allocate(context, control_bytes)? })
+        Ok(Self { kernels, stream, sizes, scratch, host_control: Pinned::allocate(context, control_bytes)? })
     }
 
-    /// `LEAVES_BYTES` for results.
+    /// Where results go.
     pub(super) fn results(&self) -> u64 {
         self.scratch.start()
     }
 
+    /// How many bytes of results there is room for.
+    pub(super) fn results_bytes(&self) -> u64 {
+        self.sizes.results_bytes()
+    }
+
     /// [`PROBE_CHUNK_BYTES`] that nobody writes.
     pub(super) fn device_control(&self) -> u64 {
-        self.scratch.start().saturating_add(LEAVES_BYTES)
+        self.scratch.start().saturating_add(self.sizes.results_bytes())
     }
 
     fn nodes(&self) -> u64 {
-        self.device_control().saturating_add(CONTROL_BYTES)
+        self.device_control().saturating_add(PROBE_CHUNK_BYTES)
     }
 
     /// Sets the first `len` bytes of the results to `value`, so that what an earlier call left is not taken for a result.
     ///
     /// # Safety
-    /// The context is current, and `len` is at most `LEAVES_BYTES`.
+    /// The context is current, and `len` is at most `results_bytes`.
     pub(super) unsafe fn fill_results(&self, operation: Operation, value: u8, len: usize) -> Result<(), DriverError> {
         // SAFETY: the caller vouches that so many bytes of the scratch are there.
         direct(operation, unsafe { sys::cuMemsetD8_v2(self.results(), value, len) })
@@ -81,7 +110,7 @@ impl Compute {
     pub(super) unsafe fn tree(&self, data: u64, bytes: u64) -> Result<Tree, DriverError> {
         const OPERATION: Operation = Operation::TreeDigest;
         let mut leaves: Vec<Hash> = Vec::new();
-        for (start, len) in spans(data, bytes) {
+        for (start, len) in self.sizes.spans(data, bytes) {
             // SAFETY: the caller vouches for the range; the digests of one span fit into the scratch, which belongs to this
             // call alone, since `self` is borrowed from behind a lock.
             unsafe { self.kernels.hash_blocks(OPERATION, &self.stream, start, len, self.results())? };
@@ -107,7 +136,7 @@ impl Compute {
         }
         let mut nodes: Vec<Hash> = Vec::new();
         let mut pending = 0_u64;
-        for (start, len) in spans(data, bytes) {
+        for (start, len) in self.sizes.spans(data, bytes) {
             let leaves = len.div_ceil(BLOCK_BYTES).saturating_mul(DIGEST_BYTES);
             let to = self.nodes().saturating_add(pending.saturating_mul(DIGEST_BYTES));
             // SAFETY: the caller vouches for the range. The digests of a span fit into the scratch, and those of the next level
@@ -118,8 +147,8 @@ impl Compute {
                 self.kernels.hash_blocks(OPERATION, &self.stream, self.results(), leaves, to)?;
             }
             pending = pending.saturating_add(leaves.div_ceil(BLOCK_BYTES));
-            let room = NODES_BYTES.saturating_sub(pending.saturating_mul(DIGEST_BYTES));
-            if room < SPAN_NODES_BYTES {
+            let room = self.sizes.nodes_bytes.saturating_sub(pending.saturating_mul(DIGEST_BYTES));
+            if room < self.sizes.span_nodes_bytes() {
                 // SAFETY: that many digests were written there.
                 unsafe { self.fetch_nodes(&mut pending, &mut nodes)? };
             }
@@ -169,9 +198,53 @@ impl Compute {
     }
 }
 
-/// The spans of a range: where each begins and how long it is.
-fn spans(start: u64, bytes: u64) -> impl Iterator<Item = (u64, u64)> {
-    (0..bytes)
-        .step_by(usize::try_from(SPAN_BYTES).unwrap_or(usize::MAX))
-        .map(move |offset| (start.saturating_add(offset), bytes.saturating_sub(offset).min(SPAN_BYTES)))
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use content_digest::TreeHasher;
+    use cust::CudaFlags;
+    use cust::device::Device;
+
+    use super::*;
+    use crate::FakeDriver;
+    use crate::cuda::IMAGE;
+    use crate::cuda::staging::Staging;
+
+    /// As on a GPU with data of many spans, which would be gigabytes.
+    #[test]
+    fn spans_and_fetches_join_without_a_seam() {
+        const SPAN: usize = 1 << 19;
+        let _driver = FakeDriver::start(1).unwrap();
+        cust::init(CudaFlags::empty()).unwrap();
+        let context = Primary::retain(Device::get_device(0).unwrap()).unwrap();
+        let _current = context.enter(Operation::Open).unwrap();
+        let mut staging = Staging::new(&context).unwrap();
+        // A span of one node, and room for three: the fetch falls between spans, and in the middle of the data.
+        let sizes = Sizes { span_bytes: SPAN as u64, nodes_bytes: 3 * DIGEST_BYTES };
+        let compute = Compute::new(&context, IMAGE, sizes).unwrap();
+        for len in [SPAN - 1, SPAN, SPAN + 1, 3 * SPAN, 3 * SPAN + 1, 7 * SPAN + 4097] {
+            let bytes: Vec<u8> = (0..len).map(|i| (i % 251 + i % 1009) as u8).collect();
+            let memory = Scratch::allocate(&context, len as u64).unwrap();
+            let mut hasher = TreeHasher::new();
+            hasher.update(&bytes);
+            let expected = hasher.finish();
+            // SAFETY: the context is current, and the memory is as long as the bytes.
+            let (tree, digest) = unsafe {
+                staging.write(memory.start(), &bytes).unwrap();
+                (
+                    compute.tree(memory.start(), len as u64).unwrap(),
+                    compute.tree_digest(memory.start(), len as u64).unwrap(),
+                )
+            };
+            assert!(tree == expected, "{len} bytes");
+            assert_eq!(digest.as_bytes(), expected.digest().as_bytes(), "{len} bytes");
+        }
+    }
 }

@@ -30,18 +30,23 @@ pub(super) unsafe fn free(start: u64) -> Result<(), DriverError> {
     through_cust(Operation::Free, unsafe { cuda_free(DevicePointer::<u8>::from_raw(start)) })
 }
 
-/// Device memory for the backend's own work. What is in it is digests and measurements, never weights.
+/// Device memory for the backend's own work, zeros at first. What is in it is digests and measurements, never weights.
 pub(super) struct Scratch(Owned<u64>);
 
 impl Scratch {
     /// The context must be current.
     pub(super) fn allocate(context: &Arc<Primary>, bytes: u64) -> Result<Self, DriverError> {
         let start = allocate(Operation::Open, bytes)?;
-        Ok(Self(Owned::new(context, start, |start| {
+        let memory = Self(Owned::new(context, start, |start| {
             // SAFETY: every user of the memory waits for the device before it gives the scratch up. A failure leaves the
             // memory to the context's end.
             let _ = unsafe { free(start) };
-        })))
+        }));
+        // The probe reads what nothing else writes, and a checker of device memory asks who wrote it.
+        let len = usize::try_from(bytes).unwrap_or(usize::MAX);
+        // SAFETY: so many bytes were just allocated, and nobody else knows of them.
+        direct(Operation::Open, unsafe { sys::cuMemsetD8_v2(start, 0, len) })?;
+        Ok(memory)
     }
 
     pub(super) fn start(&self) -> u64 {

@@ -25,7 +25,7 @@ use cust::device::Device as Ordinal;
 use crate::{DriverError, Operation};
 use books::Books;
 use call::through_cust;
-use compute::Compute;
+use compute::{Compute, SIZES};
 use context::Primary;
 use staging::Staging;
 
@@ -51,7 +51,7 @@ impl CudaDevice {
         let context = Primary::retain(device)?;
         let current = context.enter(Operation::Open)?;
         let staging = Mutex::new(Staging::new(&context)?);
-        let compute = Mutex::new(Compute::new(&context, IMAGE)?);
+        let compute = Mutex::new(Compute::new(&context, IMAGE, SIZES)?);
         drop(current);
         Ok(Self { index, device, context, books: Books::default(), staging, compute })
     }

@@ -11,8 +11,6 @@ use crate::{DriverError, Operation, PROBE_CHUNK_BYTES};
 
 /// How many loads are timed in each chunk: enough that one that waited for a page table does not decide the mean.
 const LOADS: u32 = 128;
-/// How many chunks are measured with one launch: 1 TiB of memory, whose results fit into the scratch.
-const CHUNKS: u64 = 1 << 19;
 /// The length of a result in bytes.
 const CYCLES_BYTES: u64 = 4;
 
@@ -30,7 +28,8 @@ impl Compute {
         // SAFETY: this memory is ours, as long as `self`.
         let host_control = unsafe { self.measure(host_control, PROBE_CHUNK_BYTES, seed)? };
         let mut cycles = Vec::new();
-        let step = CHUNKS.saturating_mul(PROBE_CHUNK_BYTES);
+        // As many chunks at a time as there is room for results of.
+        let step = self.results_bytes().div_euclid(CYCLES_BYTES).saturating_mul(PROBE_CHUNK_BYTES).max(1);
         for offset in (0..bytes).step_by(usize::try_from(step).unwrap_or(usize::MAX)) {
             let (start, len) = (data.saturating_add(offset), bytes.saturating_sub(offset).min(step));
             // SAFETY: the caller vouches for the range.
@@ -53,7 +52,7 @@ impl Compute {
     /// The mean cycles of a load in each chunk.
     ///
     /// # Safety
-    /// As for [`Compute::probe`], for at most [`CHUNKS`] chunks.
+    /// As for [`Compute::probe`], for as many chunks as there is room for results of.
     unsafe fn measure(&self, data: u64, bytes: u64, seed: u64) -> Result<Vec<u32>, DriverError> {
         let chunks = bytes.div_ceil(PROBE_CHUNK_BYTES);
         // A chunk that was not measured shows as one that is slower than any.

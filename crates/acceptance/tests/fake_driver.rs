@@ -1,0 +1,73 @@
+//! A manager on real device code, over the fake driver: what it starts on, what it stops at, and what it gives back.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+use cuda_ffi::{DriverFault, FakeDriver, Leaks};
+use vram_residency::{DeviceClass, VramConfig, VramError, VramManager};
+
+#[test]
+fn new_and_require_gpu_use_the_devices_of_the_driver_and_give_everything_back() {
+    let driver = FakeDriver::start(2).unwrap();
+    let weights = b"weights of a model".repeat(300_000);
+    for manager in [VramManager::new(), VramManager::require_gpu(VramConfig::default()).unwrap()] {
+        assert_eq!((manager.device_class().unwrap(), manager.device_count()), (DeviceClass::FakeDriver, 2));
+        let shard = manager.seal_model(&weights, 1).unwrap();
+        assert!(driver.memory_holds(1, &weights[..64]) && !driver.memory_holds(0, &weights[..64]));
+        manager.verify_sealed(&shard).unwrap();
+        let stream = manager.stream(1).unwrap();
+        let guard = manager.verify_for_execute(&shard).unwrap();
+        assert_eq!(guard.launch(&stream, |lent| lent.bytes()).unwrap(), weights.len() as u64);
+        drop(guard);
+        manager.enforce_vram_only_policy().unwrap();
+        assert!(!manager.is_vram_only(), "a driver that stands in for the real one shows nothing of any VRAM");
+        manager.release(&shard).unwrap();
+        assert_eq!(manager.used_vram(1).unwrap(), 0);
+        assert!(!driver.memory_holds(1, &weights[..64]));
+    }
+    assert_eq!(driver.leaks(), Leaks::default());
+}
+
+#[test]
+fn a_flipped_bit_in_device_memory_is_located() {
+    let driver = FakeDriver::start(1).unwrap();
+    let manager = VramManager::new();
+    let shard = manager.seal_model(&vec![7; 1_000_000], 0).unwrap();
+    let memory = driver.allocations().into_iter().find(|memory| memory.bytes == 1_000_000).unwrap();
+    driver.flip_bit(memory.number, 4096 * 100 + 5, 7).unwrap();
+    let error = manager.verify_sealed(&shard).unwrap_err();
+    assert!(matches!(&error, VramError::ContentsChanged { blocks, .. } if *blocks == [100]), "{error}");
+}
+
+#[test]
+fn a_gpu_that_is_present_but_broken_stops_the_manager_and_is_not_simulated() {
+    for (function, code) in [("cuInit", 803), ("cuDevicePrimaryCtxRetain", 46), ("cuModuleLoadDataEx", 209)] {
+        let driver = FakeDriver::start(1).unwrap();
+        driver.plant(DriverFault::at(function, 1, code));
+        let manager = VramManager::new();
+        let cause = manager.stop_cause().expect(function);
+        assert!(
+            cause.contains(&format!("{function} says CUDA_ERROR_")) && cause.contains(&format!("({code})")),
+            "{cause}"
+        );
+        assert!(matches!(manager.device_class(), Err(VramError::Stopped { .. })));
+        assert!(matches!(manager.seal_model(b"weights", 0), Err(VramError::Stopped { .. })));
+        driver.plant(DriverFault::at(function, 1, code));
+        let error = VramManager::require_gpu(VramConfig::default()).unwrap_err();
+        assert!(matches!(error, VramError::Driver(_)), "{error}");
+        assert_eq!(driver.leaks(), Leaks::default(), "{function}");
+    }
+}
+
+#[test]
+fn a_driver_without_a_device_is_simulated_or_refused() {
+    let _driver = FakeDriver::start(0).unwrap();
+    assert_eq!(VramManager::new().device_class().unwrap(), DeviceClass::Simulated);
+    let error = VramManager::require_gpu(VramConfig::default()).unwrap_err();
+    assert!(error.to_string().starts_with("no GPU: a CUDA driver and no device"), "{error}");
+}
