@@ -200,6 +200,11 @@ impl FakeDriver {
         did("fail a device", self.symbols.fail_device(device, code))
     }
 
+    /// Whether a device is lost: every call that needs it fails, and what lies in it can no more be given back.
+    pub fn is_lost(&self, device: u32) -> bool {
+        self.symbols.is_lost(device)
+    }
+
     /// Whether `needle` stands anywhere in a device's memory, also in what was freed. Waits for nothing.
     pub fn memory_holds(&self, device: u32, needle: &[u8]) -> bool {
         self.symbols.memory_holds(device, needle)

@@ -112,10 +112,12 @@ fn an_ecc_error_stops_the_device_for_good() {
     let driver = FakeDriver::start(1).unwrap();
     let device = first_device();
     driver.fail_device(0, 214).unwrap();
+    assert!(!driver.is_lost(0), "nobody has noticed yet");
     for _ in 0..2 {
         let error = device.synchronize().unwrap_err();
         assert_eq!(error.code(), 214);
         assert!(error.context_lost());
+        assert!(driver.is_lost(0));
     }
     assert_eq!(driver.fail_device(1, 214), Err(FakeDriverError::Refused("fail a device")));
 }

@@ -62,6 +62,12 @@ extern "C" fn fake_fail_device(device: c_int, code: c_uint) -> c_uint {
     change(device, |device| device.fail_later(code))
 }
 
+/// Whether a device is lost: every call that needs it fails, and nothing can be given back to it.
+#[unsafe(no_mangle)]
+extern "C" fn fake_is_lost(device: c_int) -> c_uint {
+    lock().device(device).map_or(0, |device| c_uint::from(device.is_lost()))
+}
+
 /// Whether `needle` stands anywhere in a device's memory, also in what was freed.
 ///
 /// # Safety

@@ -34,6 +34,7 @@ symbols! {
     fake_set_name: fn(c_int, *const u8, usize) -> c_uint;
     fake_set_uuid: fn(c_int, *const u8) -> c_uint;
     fake_fail_device: fn(c_int, c_uint) -> c_uint;
+    fake_is_lost: fn(c_int) -> c_uint;
     fake_memory_holds: fn(c_int, *const u8, usize) -> c_uint;
     fake_plant: fn(*const u8, usize, u64, u64, c_uint, c_uint) -> ();
     fake_clear_faults: fn() -> ();
@@ -79,6 +80,11 @@ impl Symbols {
     pub(super) fn fail_device(&self, device: u32, code: u32) -> bool {
         // SAFETY: it takes numbers.
         unsafe { (self.fake_fail_device)(ordinal(device), code) == 1 }
+    }
+
+    pub(super) fn is_lost(&self, device: u32) -> bool {
+        // SAFETY: it takes a number.
+        unsafe { (self.fake_is_lost)(ordinal(device)) == 1 }
     }
 
     pub(super) fn memory_holds(&self, device: u32, needle: &[u8]) -> bool {
