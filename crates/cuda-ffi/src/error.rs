@@ -113,10 +113,9 @@ impl DriverError {
         Self { operation, cause: Cause::Code { function: Some(function), code } }
     }
 
-    /// The error of an overwrite that left the byte at `offset` as it was.
-    #[cfg(feature = "cuda")]
-    pub(crate) fn residue(operation: Operation, offset: u64) -> Self {
-        Self { operation, cause: Cause::Residue { offset } }
+    /// The error of an overwrite that the driver reported as done, while the byte at `offset` was not zero afterwards.
+    pub fn residue(offset: u64) -> Self {
+        Self { operation: Operation::Overwrite, cause: Cause::Residue { offset } }
     }
 
     /// What was tried.

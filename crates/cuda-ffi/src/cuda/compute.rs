@@ -192,7 +192,7 @@ impl Compute {
         unsafe { fetch::<u64>(OPERATION, self.results(), 1, &mut first)? };
         match first.first() {
             Some(&NOTHING_FOUND) => Ok(()),
-            Some(&offset) => Err(DriverError::residue(OPERATION, offset)),
+            Some(&offset) => Err(DriverError::residue(offset)),
             None => Err(DriverError::new(OPERATION, DriverError::INVALID_VALUE)),
         }
     }
