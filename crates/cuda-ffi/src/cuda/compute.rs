@@ -220,13 +220,13 @@ mod tests {
     /// As on a GPU with data of many spans, which would be gigabytes.
     #[test]
     fn spans_and_fetches_join_without_a_seam() {
-        const SPAN: usize = 1 << 19;
+        const SPAN: usize = 1 << 20;
         let _driver = FakeDriver::start(1).unwrap();
         cust::init(CudaFlags::empty()).unwrap();
         let context = Primary::retain(Device::get_device(0).unwrap()).unwrap();
         let _current = context.enter(Operation::Open).unwrap();
         let mut staging = Staging::new(&context).unwrap();
-        // A span of one node, and room for three: the fetch falls between spans, and in the middle of the data.
+        // A span adds two digests to the next level, and there is room for three: fetches fall between spans, before it is full.
         let sizes = Sizes { span_bytes: SPAN as u64, nodes_bytes: 3 * DIGEST_BYTES };
         let compute = Compute::new(&context, IMAGE, sizes).unwrap();
         for len in [SPAN - 1, SPAN, SPAN + 1, 3 * SPAN, 3 * SPAN + 1, 7 * SPAN + 4097] {
