@@ -10,18 +10,17 @@
 
 mod devices;
 
-use std::sync::Arc;
-
-use cuda_ffi::{Device, discover};
+use cuda_ffi::discover;
+use devices::Bench;
 use facts::DeviceClass;
 
 /// The GPU that the proof chose (`PROOF_GPU`), or the first.
-fn device() -> Arc<dyn Device> {
+fn bench() -> Bench {
     let index = std::env::var("PROOF_GPU").map_or(0, |index| index.parse().unwrap());
     let found = discover();
     let device = found.devices.into_iter().nth(index).unwrap_or_else(|| panic!("no GPU {index}: {}", found.reason));
     assert_eq!(device.facts().unwrap().class, DeviceClass::Gpu);
-    device
+    Bench::new(device)
 }
 
-devices::tests!(device, #[ignore = "needs a GPU"]);
+devices::tests!(bench, #[ignore = "needs a GPU"]);

@@ -10,12 +10,11 @@
 
 mod devices;
 
-use std::sync::Arc;
+use cuda_ffi::{SimulatedConfig, SimulatedDevice};
+use devices::Bench;
 
-use cuda_ffi::{Device, SimulatedConfig, SimulatedDevice};
-
-fn device() -> Arc<dyn Device> {
-    SimulatedDevice::new(SimulatedConfig::default())
+fn bench() -> Bench {
+    Bench::new(SimulatedDevice::new(SimulatedConfig::default()))
 }
 
-devices::tests!(device);
+devices::tests!(bench);

@@ -4,6 +4,7 @@ pub(crate) mod copies;
 pub(crate) mod lifetimes;
 pub(crate) mod looks;
 
+use std::any::Any;
 use std::sync::Arc;
 
 use allocator::{AllocatorError, DeviceAllocator, DeviceBuffer, Ledger};
@@ -23,12 +24,21 @@ pub(crate) struct Bench {
     pub(crate) device: Arc<dyn Device>,
     pub(crate) ledger: Arc<Ledger>,
     allocator: DeviceAllocator,
+    /// What has to stay as long as the device; the last to be dropped.
+    _keep: Option<Box<dyn Any>>,
 }
 
 impl Bench {
     pub(crate) fn new(device: Arc<dyn Device>) -> Self {
         let ledger = Ledger::new(device.capacity().unwrap().free_bytes);
-        Self { allocator: DeviceAllocator::new(Arc::clone(&device), Arc::clone(&ledger)), ledger, device }
+        let allocator = DeviceAllocator::new(Arc::clone(&device), Arc::clone(&ledger));
+        Self { allocator, ledger, device, _keep: None }
+    }
+
+    /// Holds `what` until the device is gone.
+    #[allow(dead_code, reason = "not every device needs it")]
+    pub(crate) fn keeping(self, what: impl Any) -> Self {
+        Self { _keep: Some(Box::new(what)), ..self }
     }
 
     pub(crate) fn class(&self) -> DeviceClass {
@@ -76,10 +86,10 @@ pub(crate) fn held(device: &dyn Device, memory: MemoryId, bytes: usize) -> Vec<u
     held
 }
 
-/// Makes a test of every body, each on what `$device` gives, with these attributes.
+/// Makes a test of every body, each on what `$bench` gives, with these attributes.
 macro_rules! tests {
-    ($device:path $(, #[$attribute:meta])*) => {
-        devices::tests!(@list $device, [$(#[$attribute])*],
+    ($bench:path $(, #[$attribute:meta])*) => {
+        devices::tests!(@list $bench, [$(#[$attribute])*],
             copies::[
                 write_and_read_at_offsets,
                 writes_out_of_bounds_are_refused,
@@ -118,14 +128,14 @@ macro_rules! tests {
             ]
         );
     };
-    (@list $device:path, $attributes:tt, $($module:ident :: [$($name:ident),* $(,)?])*) => {
-        $($(devices::tests!(@one $device, $attributes, $module, $name);)*)*
+    (@list $bench:path, $attributes:tt, $($module:ident :: [$($name:ident),* $(,)?])*) => {
+        $($(devices::tests!(@one $bench, $attributes, $module, $name);)*)*
     };
-    (@one $device:path, [$(#[$attribute:meta])*], $module:ident, $name:ident) => {
+    (@one $bench:path, [$(#[$attribute:meta])*], $module:ident, $name:ident) => {
         #[test]
         $(#[$attribute])*
         fn $name() {
-            let bench = devices::Bench::new($device());
+            let bench = $bench();
             devices::$module::$name(&bench);
             bench.is_empty();
         }
