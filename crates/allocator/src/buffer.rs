@@ -163,8 +163,8 @@ impl DeviceBuffer {
         let Some(reservation) = self.reservation.take() else { return Ok(()) };
         let bytes = self.bytes;
         let result =
-            self.device.overwrite(self.memory).map_err(|source| ReleaseError::Quarantined { bytes, source }).and_then(
-                |()| self.device.free(self.memory).map_err(|source| ReleaseError::FreeFailed { bytes, source }),
+            self.device.overwrite(self.memory).map_err(|cause| ReleaseError::Quarantined { bytes, cause }).and_then(
+                |()| self.device.free(self.memory).map_err(|cause| ReleaseError::FreeFailed { bytes, cause }),
             );
         if result.is_err() {
             reservation.quarantine();

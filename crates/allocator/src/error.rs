@@ -39,21 +39,19 @@ pub enum AllocatorError {
 #[non_exhaustive]
 pub enum ReleaseError {
     /// The memory could not be overwritten, so it was not freed: it may still hold weights.
-    #[error("{bytes} bytes of device memory could not be overwritten and are quarantined: stop using the device")]
+    #[error("{bytes} bytes of device memory could not be overwritten and are quarantined: {cause}")]
     Quarantined {
         /// How many bytes are quarantined.
         bytes: u64,
         /// What the driver said.
-        source: DriverError,
+        cause: DriverError,
     },
     /// The memory was overwritten and could not be freed.
-    #[error(
-        "{bytes} bytes of device memory were overwritten, could not be freed and are quarantined: stop using the device"
-    )]
+    #[error("{bytes} bytes of device memory were overwritten, could not be freed and are quarantined: {cause}")]
     FreeFailed {
         /// How many bytes are quarantined.
         bytes: u64,
         /// What the driver said.
-        source: DriverError,
+        cause: DriverError,
     },
 }

@@ -173,11 +173,11 @@ fn a_release_that_fails_says_why_and_quarantines() {
     let bench = Bench::default();
     let (one, two) = (bench.holding(&[1; 10]), bench.holding(&[2; 20]));
     bench.fail(Operation::Overwrite, 719);
-    let source = DriverError::new(Operation::Overwrite, 719);
-    assert_eq!(one.release(), Err(ReleaseError::Quarantined { bytes: 10, source }));
+    let cause = DriverError::new(Operation::Overwrite, 719);
+    assert_eq!(one.release(), Err(ReleaseError::Quarantined { bytes: 10, cause }));
     bench.fail(Operation::Free, 999);
-    let source = DriverError::new(Operation::Free, 999);
-    assert_eq!(two.release(), Err(ReleaseError::FreeFailed { bytes: 20, source }));
+    let cause = DriverError::new(Operation::Free, 999);
+    assert_eq!(two.release(), Err(ReleaseError::FreeFailed { bytes: 20, cause }));
     cuda("both_quarantined", bench.right(0, 30, 2), bench.state());
 }
 

@@ -20,8 +20,9 @@ use vram_residency::{MemorySink, VramConfig, VramError, VramManager};
 const BYTES: usize = (8 << 20) + 100;
 
 struct Trap {
-    driver: FakeDriver,
     manager: VramManager,
+    /// Dropped last: the next test begins with that.
+    driver: FakeDriver,
 }
 
 impl Trap {
@@ -30,7 +31,7 @@ impl Trap {
         let driver = FakeDriver::start(2).unwrap();
         set(&driver);
         let manager = VramManager::require_gpu(VramConfig::default().audit(Arc::new(MemorySink::new()))).unwrap();
-        Self { driver, manager }
+        Self { manager, driver }
     }
 
     /// Seals a shard on the first device, and says what came of it: no broken rule, or those that are named.
@@ -140,11 +141,18 @@ fn a_coherent_device_is_refused_without_a_probe_and_passes_by_one() {
     let trap = Trap::on(coherent);
     // Without a shard there is nothing to probe.
     let idle = broken(trap.manager.enforce_vram_only_policy().map(drop));
-    let trap = { drop(trap); Trap::on(coherent) };
+    let trap = {
+        drop(trap);
+        Trap::on(coherent)
+    };
     let sealed = trap.seal();
-    let trap = { drop(trap); Trap::on(coherent) };
+    let trap = {
+        drop(trap);
+        Trap::on(coherent)
+    };
     let spilled = trap.seal_in(|driver| driver.tail_in_host(FakeDriver::NEXT, 1 << 21).unwrap());
     let observed = json!({"without a shard": idle, "probed": sealed, "probed, with a tail in host memory": spilled});
-    let expected = json!({"without a shard": ["VP-005"], "probed": [], "probed, with a tail in host memory": ["VP-005"]});
+    let expected =
+        json!({"without a shard": ["VP-005"], "probed": [], "probed, with a tail in host memory": ["VP-005"]});
     check("coherent_device", expected, observed);
 }

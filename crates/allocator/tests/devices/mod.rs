@@ -25,7 +25,7 @@ pub(crate) struct Bench {
     pub(crate) ledger: Arc<Ledger>,
     allocator: DeviceAllocator,
     /// What has to stay as long as the device; the last to be dropped.
-    _keep: Option<Box<dyn Any>>,
+    _keep: Option<Box<dyn Any + Sync>>,
 }
 
 impl Bench {
@@ -37,7 +37,7 @@ impl Bench {
 
     /// Holds `what` until the device is gone.
     #[allow(dead_code, reason = "not every device needs it")]
-    pub(crate) fn keeping(self, what: impl Any) -> Self {
+    pub(crate) fn keeping(self, what: impl Any + Sync) -> Self {
         Self { _keep: Some(Box::new(what)), ..self }
     }
 
