@@ -111,10 +111,13 @@ pub(crate) fn name(code: u32) -> Option<&'static str> {
 /// Whether `cuda.h` says of the code that every further call will fail as well, or that the context is gone. An unknown code
 /// counts as such: going on after a failure that nobody understands would be a guess.
 pub(crate) fn loses_context(code: u32) -> bool {
-    // 46, once the device is open, says that it is gone; 214 and 220 are errors of memory and links that nothing corrects, 226 and 911 their contained and external kin, 700 to
-    // 721 faults of a kernel, 810 the end of the MPS client.
-    matches!(code, 4 | 46 | 201 | 214 | 220 | 226 | 700 | 702 | 709 | 710 | 714..=719 | 721 | 810 | 911 | 999)
-        || name(code).is_none()
+    // 214 and 220 are errors of memory and links that nothing corrects, 226 and 911 their contained and external kin, 700 to
+    // 721 faults of a kernel, 810 the end of the MPS client. A device that was opened and is unavailable (46), or none or none of
+    // this ordinal any more (100, 101), is gone.
+    matches!(
+        code,
+        4 | 46 | 100 | 101 | 201 | 214 | 220 | 226 | 700 | 702 | 709 | 710 | 714..=719 | 721 | 810 | 911 | 999
+    ) || name(code).is_none()
 }
 
 /// What to do about codes that a look at the machine can mend.

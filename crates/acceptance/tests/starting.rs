@@ -1,4 +1,4 @@
-//! A manager on real device code, over the fake driver: what it starts on, what it stops at, and what it gives back.
+//! How a worker starts on the devices of a driver, or is told why not, over a fake driver.
 #![allow(
     clippy::arithmetic_side_effects,
     clippy::expect_used,
