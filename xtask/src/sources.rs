@@ -15,7 +15,7 @@ use crate::workspace::{Package, Workspace};
 const FIRST: [&str; 4] = ["seal", "validation", "policy", "content-digest"];
 
 /// Crates that test the others and are not what a requirement is about.
-const TOOLING: [&str; 3] = ["acceptance", "evidence", "proof-bundle"];
+const TOOLING: [&str; 5] = ["acceptance", "evidence", "proof-bundle", "fake-cuda", "find_cuda_helper"];
 
 /// Digests of the sources.
 pub(crate) struct Sources {
@@ -127,7 +127,7 @@ mod tests {
         needs!("cargo");
         let workspace = Workspace::load(root()).unwrap();
         let names: Vec<&str> = libraries(&workspace).iter().map(|package| package.name.as_str()).collect();
-        let rest = ["allocator", "audit", "cuda-ffi", "facts", "vram-residency"];
+        let rest = ["allocator", "audit", "cuda-driver", "cuda-ffi", "facts", "vram-residency"];
         assert_eq!(names, [FIRST.as_slice(), rest.as_slice()].concat());
     }
 

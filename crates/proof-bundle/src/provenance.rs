@@ -120,7 +120,7 @@ pub struct Provenance {
     pub test_sources: Vec<FileDigest>,
     /// The test binaries by their ids, sorted.
     pub test_binaries: Vec<FileDigest>,
-    /// The kernel images, sorted; none on the simulated device.
+    /// The kernel images that the library has in it, sorted by name: the path from the workspace's root.
     pub kernel_images: Vec<FileDigest>,
     /// The devices that the run used, as their drivers reported them.
     pub devices: Vec<DeviceFacts>,

@@ -18,7 +18,8 @@ use crate::workspace::{self, Workspace};
 use crate::{output, process};
 
 use build::Built;
-use manifest::{IMAGE, MANIFEST, Manifest};
+pub(crate) use manifest::IMAGE;
+use manifest::{MANIFEST, Manifest};
 use toolchain::Toolchain;
 
 /// What `cargo xtask kernels --help` ends with.

@@ -20,7 +20,7 @@ use std::time::Duration;
 use proof_bundle::code_coverage::CodeCoverage;
 use proof_bundle::junit::{Outcome, TestResult};
 use proof_bundle::mutants::Mutants;
-use proof_bundle::provenance::{Commit, Kit, Metadata, Provenance};
+use proof_bundle::provenance::{Commit, FileDigest, Kit, Metadata, Provenance};
 use proof_bundle::requirement::{Specifications, parse_specs};
 use proof_bundle::test_map::TestId;
 use proof_bundle::{StagedBundle, TestType};
@@ -31,6 +31,7 @@ use crate::device::{self, Chosen, Found};
 use crate::env;
 use crate::error::XtaskError;
 use crate::exit::Exit;
+use crate::kernels;
 use crate::live::{self, Live};
 use crate::model::Model;
 use crate::mutants;
@@ -275,6 +276,12 @@ impl Plan<'_> {
         }
     }
 
+    /// The image that the library has in it; a workspace may have none.
+    fn kernel_images(&self) -> Result<Vec<FileDigest>, XtaskError> {
+        let path = self.root.join(kernels::IMAGE);
+        if path.exists() { Ok(vec![source::digest(kernels::IMAGE, &path)?]) } else { Ok(Vec::new()) }
+    }
+
     fn provenance(
         &self,
         run_id: &str,
@@ -291,7 +298,7 @@ impl Plan<'_> {
             sources: self.sources.libraries.clone(),
             test_sources: self.sources.tests.clone(),
             test_binaries: binaries.iter().map(|binary| binary.digest.clone()).collect(),
-            kernel_images: Vec::new(),
+            kernel_images: self.kernel_images()?,
             devices: live.devices.clone(),
             kit: self.kit.clone(),
             nonce: self.args.nonce.clone(),
