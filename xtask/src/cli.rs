@@ -33,6 +33,9 @@ pub(crate) enum Command {
     Proof(ProofArgs),
     /// Pack the tests for a machine without Rust, such as a GPU node: an archive with a script that makes the bundle there
     Pack(PackArgs),
+    /// Decompress zstd from stdin to stdout, for the script `prove` of a kit
+    #[command(hide = true)]
+    Inflate,
     /// Plant faults in the library crates, one at a time, and see which mapped tests notice
     Mutants(MutantsArgs),
     /// Say which GPU was found, and why or why not

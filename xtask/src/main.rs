@@ -61,6 +61,7 @@ fn dispatch(command: &Command) -> Result<Exit, XtaskError> {
     match command {
         Command::Proof(args) => proof::run(args),
         Command::Pack(args) => pack::run(args),
+        Command::Inflate => kit::inflate::run(),
         Command::Mutants(args) => mutants::run(args),
         Command::Coverage(args) => coverage::run(args),
         Command::CodeCoverage(args) => code_coverage::run(args),

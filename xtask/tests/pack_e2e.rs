@@ -27,7 +27,9 @@ const TESTS: &str = "tests/doubling.rs";
 const MOST_BYTES: u64 = 60 << 20;
 
 /// What the script needs, and what tests of this workspace start. Neither cargo nor git, nor a compiler.
-const TOOLS: [&str; 17] = [
+const TOOLS: [&str; 19] = [
+    "tar",
+    "rm",
     "sh",
     "cat",
     "sed",
@@ -190,6 +192,20 @@ fn a_kit_that_was_changed_is_refused_before_anything_runs() {
     let there = There::new();
     let case = Case::new();
     let kit = there.unpack(&pack(&case, "kit.tar.gz"));
+    let packed = kit.join("tests.tar.zst");
+    let good = std::fs::read(&packed).unwrap();
+    let mut bytes = good.clone();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    for bytes in [bytes, good[..middle].to_vec(), Vec::new()] {
+        std::fs::write(&packed, bytes).unwrap();
+        there.prove(&kit, &[]).refuses(12, &["tests"]);
+        assert!(!kit.join("proof_bundles").exists());
+    }
+    std::fs::write(&packed, good).unwrap();
+    there.prove(&kit, &[]).ends(0, &["2 of 2 proven"]);
+    std::fs::remove_dir_all(kit.join("proof_bundles")).unwrap();
+    assert!(!packed.exists());
     let deps = kit.join("tests/deps");
     let binary = std::fs::read_dir(&deps).unwrap().map(|entry| entry.unwrap().path()).next().unwrap();
     let name = format!("tests/deps/{}", binary.file_name().unwrap().to_str().unwrap());

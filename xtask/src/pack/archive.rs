@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::error::XtaskError;
+use crate::kit::{TESTS, TESTS_ARCHIVE};
 use crate::process;
 
 /// Checks that what [`write`] and the kit's manifest need is there.
@@ -11,7 +12,7 @@ use crate::process;
 /// # Errors
 /// [`XtaskError::Start`] or [`XtaskError::Input`] that names the program.
 pub(super) fn check_tools() -> Result<(), XtaskError> {
-    for program in ["tar", "gzip", "readelf", "strip"] {
+    for program in ["tar", "gzip", "zstd", "readelf", "strip"] {
         let output = Command::new(program).arg("--version").stdin(Stdio::null()).output();
         let output = output.map_err(|source| XtaskError::Start { program: program.to_owned(), source })?;
         if program == "tar" && !String::from_utf8_lossy(&output.stdout).contains("GNU tar") {
@@ -21,23 +22,36 @@ pub(super) fn check_tools() -> Result<(), XtaskError> {
     Ok(())
 }
 
-/// Writes the directory `name` in `scratch` as an archive beside it. Names are sorted; owners and times say nothing.
+/// Writes the kit, the directory `name` in `scratch`, as an archive beside it. Of the kit's own, the tests are an archive in it.
+/// Names are sorted; owners and times say nothing.
 pub(super) fn write(scratch: &Path, name: &str) -> Result<PathBuf, XtaskError> {
+    let kit = scratch.join(name);
+    // A window that a cautious decoder grants; one thread, for then the same input gives the same output.
+    tar(&kit, TESTS, "zstd -q -12 --long=26 --single-thread", &kit.join(TESTS_ARCHIVE))?;
+    let tests = kit.join(TESTS);
+    std::fs::remove_dir_all(&tests).map_err(XtaskError::write(&tests))?;
     let archive = scratch.join("kit.tar.gz");
+    tar(scratch, name, "gzip -9 -n", &archive)?;
+    Ok(archive)
+}
+
+/// Archives `directory/name`.
+fn tar(directory: &Path, name: &str, compress: &str, archive: &Path) -> Result<(), XtaskError> {
     let mut command = Command::new("tar");
     command
         .args(["--create", "--format=ustar", "--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner"])
-        .args(["--mode=u=rwX,go=rX", "--use-compress-program=gzip -9 -n", "--file"])
-        .arg(&archive)
+        .args(["--mode=u=rwX,go=rX", &format!("--use-compress-program={compress}"), "--file"])
+        .arg(archive)
         .arg("--directory")
-        .args([scratch.as_os_str(), name.as_ref()])
-        // Options of the user's own would change the bytes.
-        .env_remove("TAR_OPTIONS")
-        .env_remove("GZIP")
+        .args([directory.as_os_str(), name.as_ref()])
         .stdin(Stdio::null());
+    // Options of the user's own would change the bytes.
+    for options in ["TAR_OPTIONS", "GZIP", "ZSTD_CLEVEL", "ZSTD_NBTHREADS"] {
+        command.env_remove(options);
+    }
     let ended = process::run(&mut command, None)?;
     if ended.is_success() {
-        return Ok(archive);
+        return Ok(());
     }
-    Err(XtaskError::Input(format!("tar cannot write the archive ({ended}): see what it said above")))
+    Err(XtaskError::Input(format!("tar cannot write {} ({ended}): see what it said above", archive.display())))
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs the tests of this kit on this machine and writes a proof bundle. Needs a shell, coreutils and a C library that is new
-# enough; no Rust, no git, no network.
+# Runs the tests of this kit on this machine and writes a proof bundle. Needs a shell, tar, sed, coreutils and a C library that
+# is new enough; no Rust, no git, no network.
 set -eu
 
 usage() {
@@ -47,10 +47,15 @@ said() {
     sed -n "s/^  \"$1\": \"\\(.*\\)\",\$/\\1/p" "$kit/kit.json"
 }
 
-sums=$(cd "$kit" && LC_ALL=C sha256sum -c SHA256SUMS 2>&1) || {
-    changed=$(printf '%s\n' "$sums" | sed -n '/: OK$/d; /: FAILED/p' | head -n 1)
-    refuse "the kit is not intact: ${changed:-$sums}; unpack the archive again, into a new directory"
+# Checks the files of the list that this sed command selects.
+check() {
+    sums=$(cd "$kit" && sed -n "$1" SHA256SUMS | LC_ALL=C sha256sum -c - 2>&1) || {
+        changed=$(printf '%s\n' "$sums" | sed -n '/: FAILED/p' | head -n 1)
+        refuse "the kit is not intact: ${changed:-$sums}; unpack the archive again, into a new directory"
+    }
 }
+
+check '/  tests\//!p'
 
 arch=$(uname -m)
 [ "$arch" = "$(said arch)" ] || refuse "this kit was built for $(said arch), and this machine is $arch: pack one there"
@@ -67,5 +72,11 @@ if [ "${found%%.*}" -lt "${needed%%.*}" ] ||
     { [ "${found%%.*}" -eq "${needed%%.*}" ] && [ "$(minor "$found")" -lt "$(minor "$needed")" ]; }; then
     refuse "this machine has glibc $found, and the kit needs $needed or newer: pack it on a system as old as this one"
 fi
+
+if [ -e "$kit/tests.tar.zst" ]; then
+    "$kit/bin/xtask" inflate <"$kit/tests.tar.zst" | tar -xf - -C "$kit" || refuse "the tests cannot be unpacked: see above"
+fi
+check '/  tests\//p'
+rm -f "$kit/tests.tar.zst"
 
 exec "$kit/bin/xtask" proof --kit "$kit" "$@"
