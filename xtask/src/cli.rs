@@ -38,7 +38,7 @@ pub(crate) enum Command {
     Inflate,
     /// Plant faults in the library crates, one at a time, and see which mapped tests notice
     Mutants(MutantsArgs),
-    /// Say which GPU was found, and why or why not
+    /// Say which GPUs were found, or why there is none
     Gpu(GpuArgs),
     /// Judge the specifications as they are now by the latest bundle: a status for each requirement
     Coverage(CoverageArgs),

@@ -78,24 +78,27 @@ pub trait Device: Send + Sync {
     /// When the memory is not known or the driver does not answer.
     fn allocation_facts(&self, memory: MemoryId) -> Result<AllocationFacts, DriverError>;
 
-    /// Copies `bytes` to the allocation, `offset` bytes after its start (`cuMemcpyHtoD_v2`).
+    /// Copies `bytes` to the allocation, `offset` bytes after its start, and returns when they are there
+    /// (`cuMemcpyHtoDAsync_v2` through page-locked memory, which is zeroised afterwards).
     ///
     /// # Errors
     /// `CUDA_ERROR_INVALID_VALUE` when `offset` plus the length overflows or lies past the allocation's end; then nothing
     /// was written.
     fn write(&self, memory: MemoryId, offset: u64, bytes: &[u8]) -> Result<(), DriverError>;
 
-    /// Fills `bytes` from the allocation, `offset` bytes after its start (`cuMemcpyDtoH_v2`).
+    /// Fills `bytes` from the allocation, `offset` bytes after its start (`cuMemcpyDtoHAsync_v2`, in the same way).
     ///
     /// # Errors
     /// `CUDA_ERROR_INVALID_VALUE` when `offset` plus the length overflows or lies past the allocation's end; then `bytes`
-    /// is unchanged.
+    /// is unchanged. After another failure it may be filled in part.
     fn read(&self, memory: MemoryId, offset: u64, bytes: &mut [u8]) -> Result<(), DriverError>;
 
-    /// Sets every byte of the allocation to zero and returns when the device has done it (`cuMemsetD8_v2`).
+    /// Sets every byte of the allocation to zero and returns when the device has done it (`cuMemsetD8_v2`). The backend for
+    /// GPUs then looks whether every byte is zero.
     ///
     /// # Errors
-    /// When the memory is not known or the device fails; then the contents must be taken for still there.
+    /// When the memory is not known, the device fails, or a byte is not zero afterwards; then the contents must be taken for
+    /// still there.
     fn overwrite(&self, memory: MemoryId) -> Result<(), DriverError>;
 
     /// Gives the allocation back to the driver (`cuMemFree_v2`). It does not overwrite it: call [`Device::overwrite`] first.

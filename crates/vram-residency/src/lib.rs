@@ -24,8 +24,9 @@
 //! attestation carries it, and [`VramManager::is_vram_only`] is false on it. Production workers start with
 //! [`VramManager::require_gpu`], which refuses without a GPU.
 //!
-//! Real GPUs need the feature `cuda`; the README says what that asks of the workspace that builds. Without it, and on a
-//! machine without a driver or a device, `require_gpu` refuses and says which.
+//! Real GPUs need the feature `cuda`; the README says what that asks of the workspace that builds. The driver is opened when
+//! it is first needed, so the same program starts on any machine. Without the feature, a driver or a device `require_gpu`
+//! refuses and says which is missing.
 //!
 //! # Odd cases
 //!

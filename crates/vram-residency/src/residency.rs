@@ -14,9 +14,9 @@ use crate::manager::{Core, VramManager};
 impl VramManager {
     /// Judges every device with all its live allocations by the rules VP-001 to VP-006, in order of the devices.
     ///
-    /// A decision's outcome is `enforced` on real devices only; on a simulated device that breaks no rule it is
-    /// `simulated`. A device whose driver can move memory to the host (WDDM, coherent parts) passes only by the probe of
-    /// a live shard.
+    /// A decision's outcome is `enforced` on GPUs that hold a shard, and `unproven` on those that hold none; on a simulated
+    /// device, and behind a driver that tests put in the driver's place, it is `simulated`. All that while no rule is broken. A
+    /// device whose driver can move memory to the host (WDDM, coherent parts) passes only by the probe of a live shard.
     ///
     /// # Errors
     /// [`VramError::PolicyViolated`] at the first device that breaks a rule; a critical event is written and the
@@ -34,8 +34,8 @@ impl VramManager {
     }
 
     /// Whether every device is a real GPU and everything on it is judged resident in device memory only, now. False on
-    /// simulated devices, on a device without a live shard (nothing is shown to lie there), on a stopped manager and
-    /// whenever the driver does not answer.
+    /// simulated devices and over a stand-in for the driver, on a device without a live shard (nothing is shown to lie there),
+    /// on a stopped manager and whenever the driver does not answer.
     #[must_use]
     pub fn is_vram_only(&self) -> bool {
         let Ok(core) = self.running() else { return false };
