@@ -95,6 +95,9 @@ enum Cause {
     /// The driver reported success, and a look at the memory found otherwise.
     #[error("byte {offset} was not zero after cuMemsetD8_v2 had reported success")]
     Residue { offset: u64 },
+    /// The driver reported success for a launch, and its results were not written.
+    #[error("the results of a kernel were not there after cuLaunchKernel had reported success")]
+    Undone,
 }
 
 impl DriverError {
@@ -118,6 +121,12 @@ impl DriverError {
         Self { operation: Operation::Overwrite, cause: Cause::Residue { offset } }
     }
 
+    /// The error of `operation` when the driver reported success for a kernel's launch, while some of its results were not
+    /// written.
+    pub fn undone(operation: Operation) -> Self {
+        Self { operation, cause: Cause::Undone }
+    }
+
     /// What was tried.
     pub fn operation(&self) -> Operation {
         self.operation
@@ -127,7 +136,7 @@ impl DriverError {
     pub fn function(&self) -> Option<&'static str> {
         match self.cause {
             Cause::Code { function, .. } => function,
-            Cause::Residue { .. } => None,
+            Cause::Residue { .. } | Cause::Undone => None,
         }
     }
 
@@ -136,7 +145,7 @@ impl DriverError {
     pub fn code(&self) -> u32 {
         match self.cause {
             Cause::Code { code, .. } => code,
-            Cause::Residue { .. } => 0,
+            Cause::Residue { .. } | Cause::Undone => 0,
         }
     }
 
@@ -159,8 +168,12 @@ impl DriverError {
     }
 
     fn advice(&self) -> &'static str {
-        if matches!(self.cause, Cause::Residue { .. }) {
-            return "the memory may still hold weights: stop using the device, and look for a driver that was tampered with";
+        match self.cause {
+            Cause::Residue { .. } => {
+                return "the memory may still hold weights: stop using the device, and look for a driver that was tampered with";
+            }
+            Cause::Undone => return "stop using the device, and look for a driver that was tampered with",
+            Cause::Code { .. } => {}
         }
         match self.code() {
             Self::OUT_OF_MEMORY => "release a shard, or use a device with more memory",

@@ -169,6 +169,49 @@ fn an_overwrite_that_the_driver_only_claims_is_noticed() {
 }
 
 #[test]
+fn a_kernel_that_the_driver_only_claims_to_have_run_gives_no_result_of_before() {
+    let (driver, device) = one();
+    let claimed = |nth, times| {
+        driver.plant(DriverFault { later: true, times, ..DriverFault::at("cuLaunchKernel", nth, 0) });
+    };
+    let undone = |operation, error: DriverError| {
+        assert_eq!((error.operation(), error.code(), error.function()), (operation, 0, None));
+        let text = format!(
+            "could not {operation}: the results of a kernel were not there after cuLaunchKernel had reported success; \
+             stop using the device, and look for a driver that was tampered with"
+        );
+        assert_eq!((error.to_string(), error.context_lost()), (text, false));
+    };
+    let memory = holding(&*device, &vec![7; LEN]);
+    // The results of these stay in the device.
+    let before = *device.tree_digest(memory).unwrap().as_bytes();
+    let number = driver.allocations().last().unwrap().number;
+    driver.flip_bit(number, 5, 0).unwrap();
+    // Both launches, the one of the nodes, the one of the leaves.
+    claimed(1, 2);
+    undone(Operation::TreeDigest, device.tree_digest(memory).unwrap_err());
+    claimed(2, 1);
+    undone(Operation::TreeDigest, device.tree_digest(memory).unwrap_err());
+    claimed(1, 1);
+    assert_ne!(*device.tree_digest(memory).unwrap().as_bytes(), before);
+    driver.flip_bit(number, 5, 0).unwrap();
+    let tree = device.tree(memory).unwrap();
+    driver.flip_bit(number, 5, 0).unwrap();
+    claimed(1, 1);
+    undone(Operation::TreeDigest, device.tree(memory).err().unwrap());
+    driver.flip_bit(number, 5, 0).unwrap();
+    assert!(device.tree(memory).unwrap() == tree);
+
+    device.probe(memory).unwrap();
+    driver.clear_calls();
+    device.probe(memory).unwrap();
+    for nth in 1..=driver.count("cuLaunchKernel") as u64 {
+        claimed(nth, 1);
+        undone(Operation::Probe, device.probe(memory).unwrap_err());
+    }
+}
+
+#[test]
 fn an_overwrite_that_fails_on_the_device_is_an_error() {
     let (driver, device) = one();
     let memory = holding(&*device, &[0x77; 100]);

@@ -13,6 +13,10 @@ use super::memory::{Hash, Scratch, fetch};
 use super::pinned::Pinned;
 use crate::{DriverError, Operation, PROBE_CHUNK_BYTES};
 
+/// What the results are filled with before each launch: nobody finds data with this digest, nor is a load so slow, so where it
+/// is found afterwards the kernel wrote nothing.
+pub(super) const UNWRITTEN: u8 = 0xFF;
+
 /// How much of the device's memory the work takes, and how much it does at a time.
 #[derive(Clone, Copy)]
 pub(super) struct Sizes {
@@ -89,13 +93,30 @@ impl Compute {
         self.device_control().saturating_add(PROBE_CHUNK_BYTES)
     }
 
-    /// Sets the first `len` bytes of the results to `value`, so that what an earlier call left is not taken for a result.
+    /// Sets `bytes` bytes of the scratch to [`UNWRITTEN`], so that what an earlier launch left is not taken for a result. The
+    /// fill takes its turn with the launches before and after it: it runs on the default stream, and ours waits for that one.
     ///
     /// # Safety
-    /// The context is current, and `len` is at most `results_bytes`.
-    pub(super) unsafe fn fill_results(&self, operation: Operation, value: u8, len: usize) -> Result<(), DriverError> {
+    /// The context is current, and the range lies in the scratch.
+    pub(super) unsafe fn forget(&self, operation: Operation, start: u64, bytes: u64) -> Result<(), DriverError> {
+        let refused = DriverError::new(operation, DriverError::INVALID_VALUE);
+        let bytes = usize::try_from(bytes).map_err(|_| refused)?;
         // SAFETY: the caller vouches that so many bytes of the scratch are there.
-        direct(operation, unsafe { sys::cuMemsetD8_v2(self.results(), value, len) })
+        direct(operation, unsafe { sys::cuMemsetD8_v2(start, UNWRITTEN, bytes) })
+    }
+
+    /// Appends `count` digests from the scratch at `from`.
+    ///
+    /// # Safety
+    /// The context is current, and the digests lie in the scratch; the launches that write them are done.
+    unsafe fn fetch_digests(&self, from: u64, count: u64, to: &mut Vec<Hash>) -> Result<(), DriverError> {
+        let before = to.len();
+        // SAFETY: as the caller vouches.
+        unsafe { fetch(Operation::TreeDigest, from, count, UNWRITTEN, to)? };
+        if to.iter().skip(before).any(|digest| *digest == [UNWRITTEN; size_of::<Hash>()]) {
+            return Err(DriverError::undone(Operation::TreeDigest));
+        }
+        Ok(())
     }
 
     /// Waits for what was launched.
@@ -111,12 +132,16 @@ impl Compute {
         const OPERATION: Operation = Operation::TreeDigest;
         let mut leaves: Vec<Hash> = Vec::new();
         for (start, len) in self.sizes.spans(data, bytes) {
+            let blocks = len.div_ceil(BLOCK_BYTES);
             // SAFETY: the caller vouches for the range; the digests of one span fit into the scratch, which belongs to this
             // call alone, since `self` is borrowed from behind a lock.
-            unsafe { self.kernels.hash_blocks(OPERATION, &self.stream, start, len, self.results())? };
+            unsafe {
+                self.forget(OPERATION, self.results(), blocks.saturating_mul(DIGEST_BYTES))?;
+                self.kernels.hash_blocks(OPERATION, &self.stream, start, len, self.results())?;
+            }
             self.wait(OPERATION)?;
-            // SAFETY: that many digests were just written there.
-            unsafe { fetch(OPERATION, self.results(), len.div_ceil(BLOCK_BYTES), &mut leaves)? };
+            // SAFETY: so many digests fit there, and the launch is done.
+            unsafe { self.fetch_digests(self.results(), blocks, &mut leaves)? };
         }
         // One digest for each block, by construction.
         Tree::from_block_hashes(leaves, bytes).ok_or(DriverError::new(OPERATION, DriverError::INVALID_VALUE))
@@ -139,14 +164,17 @@ impl Compute {
         for (start, len) in self.sizes.spans(data, bytes) {
             let leaves = len.div_ceil(BLOCK_BYTES).saturating_mul(DIGEST_BYTES);
             let to = self.nodes().saturating_add(pending.saturating_mul(DIGEST_BYTES));
+            let added = leaves.div_ceil(BLOCK_BYTES);
             // SAFETY: the caller vouches for the range. The digests of a span fit into the scratch, and those of the next level
             // fit after the ones that are pending there, as is looked after below. Both launches and those before them run one
-            // after the other, on one stream.
+            // after the other, on one stream. Leaves that were not written make nodes of no data.
             unsafe {
+                self.forget(OPERATION, self.results(), leaves)?;
+                self.forget(OPERATION, to, added.saturating_mul(DIGEST_BYTES))?;
                 self.kernels.hash_blocks(OPERATION, &self.stream, start, len, self.results())?;
                 self.kernels.hash_blocks(OPERATION, &self.stream, self.results(), leaves, to)?;
             }
-            pending = pending.saturating_add(leaves.div_ceil(BLOCK_BYTES));
+            pending = pending.saturating_add(added);
             let room = self.sizes.nodes_bytes.saturating_sub(pending.saturating_mul(DIGEST_BYTES));
             if room < self.sizes.span_nodes_bytes() {
                 // SAFETY: that many digests were written there.
@@ -162,8 +190,8 @@ impl Compute {
     /// The context is current, and `pending` digests of the next level were launched.
     unsafe fn fetch_nodes(&self, pending: &mut u64, nodes: &mut Vec<Hash>) -> Result<(), DriverError> {
         self.wait(Operation::TreeDigest)?;
-        // SAFETY: the launches that wrote them are done.
-        unsafe { fetch(Operation::TreeDigest, self.nodes(), *pending, nodes)? };
+        // SAFETY: so many digests fit there, and the launches that write them are done.
+        unsafe { self.fetch_digests(self.nodes(), *pending, nodes)? };
         *pending = 0;
         Ok(())
     }
@@ -174,13 +202,15 @@ impl Compute {
     /// The context is current, and the range is allocated in it and nobody else uses it until this returns.
     pub(super) unsafe fn overwrite(&self, data: u64, bytes: u64) -> Result<(), DriverError> {
         const OPERATION: Operation = Operation::Overwrite;
-        const NOTHING_FOUND: u64 = u64::MAX;
+        const NOTHING_FOUND: u64 = u64::from_ne_bytes([UNWRITTEN; 8]);
+        /// The length of the look's result.
+        const RESULT_BYTES: u64 = 8;
         let refused = DriverError::new(OPERATION, DriverError::INVALID_VALUE);
         let len = usize::try_from(bytes).map_err(|_| refused)?;
         // SAFETY: the caller vouches for the range.
         direct(OPERATION, unsafe { sys::cuMemsetD8_v2(data, 0, len) })?;
         // SAFETY: the result's 8 bytes fit into the scratch.
-        unsafe { self.fill_results(OPERATION, 0xFF, size_of_val(&NOTHING_FOUND))? };
+        unsafe { self.forget(OPERATION, self.results(), RESULT_BYTES)? };
         // Everything that was launched on the device is done before the look: a kernel of the worker's that still wrote to the
         // memory would be found, and none still reads it when it is freed.
         through_cust(OPERATION, cust::context::CurrentContext::synchronize())?;
@@ -188,8 +218,8 @@ impl Compute {
         unsafe { self.kernels.find_nonzero(OPERATION, &self.stream, data, bytes, self.results())? };
         self.wait(OPERATION)?;
         let mut first = Vec::with_capacity(1);
-        // SAFETY: the result is there, written at least by the second memset.
-        unsafe { fetch::<u64>(OPERATION, self.results(), 1, &mut first)? };
+        // SAFETY: the result is there, written at least by the second memset. One that was not copied is not "nothing".
+        unsafe { fetch::<u64>(OPERATION, self.results(), 1, 0, &mut first)? };
         match first.first() {
             Some(&NOTHING_FOUND) => Ok(()),
             Some(&offset) => Err(DriverError::residue(offset)),
@@ -213,22 +243,27 @@ mod tests {
     use cust::device::Device;
 
     use super::*;
-    use crate::FakeDriver;
     use crate::cuda::IMAGE;
     use crate::cuda::staging::Staging;
+    use crate::{DriverFault, FakeDriver};
+
+    const SPAN: usize = 1 << 20;
+    /// A span adds two digests to the next level, and there is room for three: fetches fall between spans, before it is full.
+    const SMALL: Sizes = Sizes { span_bytes: SPAN as u64, nodes_bytes: 3 * DIGEST_BYTES };
+
+    fn context() -> Arc<Primary> {
+        cust::init(CudaFlags::empty()).unwrap();
+        Primary::retain(Device::get_device(0).unwrap()).unwrap()
+    }
 
     /// As on a GPU with data of many spans, which would be gigabytes.
     #[test]
     fn spans_and_fetches_join_without_a_seam() {
-        const SPAN: usize = 1 << 20;
         let _driver = FakeDriver::start(1).unwrap();
-        cust::init(CudaFlags::empty()).unwrap();
-        let context = Primary::retain(Device::get_device(0).unwrap()).unwrap();
+        let context = context();
         let _current = context.enter(Operation::Open).unwrap();
         let mut staging = Staging::new(&context).unwrap();
-        // A span adds two digests to the next level, and there is room for three: fetches fall between spans, before it is full.
-        let sizes = Sizes { span_bytes: SPAN as u64, nodes_bytes: 3 * DIGEST_BYTES };
-        let compute = Compute::new(&context, IMAGE, sizes).unwrap();
+        let compute = Compute::new(&context, IMAGE, SMALL).unwrap();
         for len in [SPAN - 1, SPAN, SPAN + 1, 3 * SPAN, 3 * SPAN + 1, 7 * SPAN + 4097] {
             let bytes: Vec<u8> = (0..len).map(|i| (i % 251 + i % 1009) as u8).collect();
             let memory = Scratch::allocate(&context, len as u64).unwrap();
@@ -246,5 +281,46 @@ mod tests {
             assert!(tree == expected, "{len} bytes");
             assert_eq!(digest.as_bytes(), expected.digest().as_bytes(), "{len} bytes");
         }
+    }
+
+    /// What an earlier run left in the scratch is right: whoever takes it for a result sees nothing of what changed since.
+    #[test]
+    fn a_launch_of_any_span_that_the_driver_only_claims_gives_no_digest_of_before() {
+        let driver = FakeDriver::start(1).unwrap();
+        let context = context();
+        let _current = context.enter(Operation::Open).unwrap();
+        let mut staging = Staging::new(&context).unwrap();
+        let compute = Compute::new(&context, IMAGE, SMALL).unwrap();
+        let len = 3 * SPAN as u64 + 1;
+        let memory = Scratch::allocate(&context, len).unwrap();
+        let (data, last) = (memory.start(), memory.start() + len - 1);
+        let drop_launches = |nth, times| {
+            driver.plant(DriverFault { later: true, times, ..DriverFault::at("cuLaunchKernel", nth, 0) });
+        };
+        // SAFETY: the context is current, and the memory is as long as is said.
+        unsafe {
+            staging.write(data, &vec![7; 3 * SPAN + 1]).unwrap();
+            for nth in 1..=4 {
+                compute.tree(data, len).unwrap();
+                drop_launches(nth, 1);
+                assert_eq!(compute.tree(data, len).err(), Some(DriverError::undone(Operation::TreeDigest)), "{nth}");
+            }
+            // Two launches a span: of leaves, and of the nodes above them.
+            for nth in 1..=8 {
+                let before = *compute.tree_digest(data, len).unwrap().as_bytes();
+                drop_launches(nth, 1);
+                let claimed = compute.tree_digest(data, len);
+                match nth % 2 {
+                    0 => assert_eq!(claimed.err(), Some(DriverError::undone(Operation::TreeDigest)), "{nth}"),
+                    _ => assert_ne!(*claimed.unwrap().as_bytes(), before, "{nth}"),
+                }
+            }
+            // Both of the last span, after its only byte has changed.
+            compute.tree_digest(data, len).unwrap();
+            staging.write(last, &[8]).unwrap();
+            drop_launches(7, 2);
+            assert_eq!(compute.tree_digest(data, len).err(), Some(DriverError::undone(Operation::TreeDigest)));
+        }
+        assert_eq!(driver.faults_struck(), 4 + 8 + 2);
     }
 }

@@ -67,7 +67,8 @@ unsafe impl Plain for u64 {}
 // SAFETY: as above.
 unsafe impl Plain for Hash {}
 
-/// Appends `count` values from the device memory at `from` (`cuMemcpyDtoH_v2`).
+/// Appends `count` values from the device memory at `from` (`cuMemcpyDtoH_v2`). Where the driver reports success and copies
+/// nothing, their bytes are `uncopied`.
 ///
 /// # Safety
 /// The context is current, and that many values are allocated at `from`.
@@ -75,19 +76,22 @@ pub(super) unsafe fn fetch<T: Plain>(
     operation: Operation,
     from: u64,
     count: u64,
+    uncopied: u8,
     to: &mut Vec<T>,
 ) -> Result<(), DriverError> {
     let out_of_memory = DriverError::new(operation, DriverError::OUT_OF_MEMORY);
     let count = usize::try_from(count).map_err(|_| out_of_memory.clone())?;
     to.try_reserve(count).map_err(|_| out_of_memory)?;
-    let place = to.spare_capacity_mut();
-    let Some(place) = place.get_mut(..count) else { return Ok(()) };
+    let refused = DriverError::new(operation, DriverError::INVALID_VALUE);
+    let place = to.spare_capacity_mut().get_mut(..count).ok_or(refused)?;
     let bytes = size_of_val(place);
+    // SAFETY: `place` is `bytes` bytes long, and nobody else has it.
+    unsafe { place.as_mut_ptr().cast::<u8>().write_bytes(uncopied, bytes) };
     // SAFETY: `place` is `bytes` bytes long, nobody else has it, and the copy is over when the call returns; the caller
     // vouches for `from`.
     let copied = unsafe { sys::cuMemcpyDtoH_v2(place.as_mut_ptr().cast::<c_void>(), from, bytes) };
     direct(operation, copied)?;
-    // SAFETY: the driver has written `count` values after the vector's end, within its capacity, and any bytes make a `T`.
+    // SAFETY: `count` values after the vector's end were written above, within its capacity, and any bytes make a `T`.
     unsafe { to.set_len(to.len().saturating_add(count)) };
     Ok(())
 }

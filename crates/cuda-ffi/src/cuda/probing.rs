@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use facts::ProbeFacts;
 
-use super::compute::Compute;
+use super::compute::{Compute, UNWRITTEN};
 use super::kernels::Probed;
 use super::memory::fetch;
 use crate::{DriverError, Operation, PROBE_CHUNK_BYTES};
@@ -55,17 +55,19 @@ impl Compute {
     /// As for [`Compute::probe`], for as many chunks as there is room for results of.
     unsafe fn measure(&self, data: u64, bytes: u64, seed: u64) -> Result<Vec<u32>, DriverError> {
         let chunks = bytes.div_ceil(PROBE_CHUNK_BYTES);
-        // A chunk that was not measured shows as one that is slower than any.
-        let results = usize::try_from(chunks.saturating_mul(CYCLES_BYTES)).unwrap_or(usize::MAX);
         // SAFETY: the results of so many chunks fit into the scratch, which is ours.
-        unsafe { self.fill_results(Operation::Probe, 0xFF, results)? };
+        unsafe { self.forget(Operation::Probe, self.results(), chunks.saturating_mul(CYCLES_BYTES))? };
         let range = Probed { data, bytes, chunk_bytes: PROBE_CHUNK_BYTES, loads: LOADS, seed };
         // SAFETY: the caller vouches for the range; the results fit into the scratch, whose start is aligned.
         unsafe { self.kernels.probe(&self.stream, &range, self.results())? };
         self.wait(Operation::Probe)?;
         let mut cycles = Vec::new();
         // SAFETY: that many results are there.
-        unsafe { fetch(Operation::Probe, self.results(), chunks, &mut cycles)? };
+        unsafe { fetch(Operation::Probe, self.results(), chunks, UNWRITTEN, &mut cycles)? };
+        // The kernel writes the same for a chunk of which it loads nothing, which is not asked of it.
+        if cycles.contains(&u32::from_ne_bytes([UNWRITTEN; 4])) {
+            return Err(DriverError::undone(Operation::Probe));
+        }
         Ok(cycles)
     }
 }
