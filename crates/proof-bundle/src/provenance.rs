@@ -165,7 +165,7 @@ impl Kit {
     pub(crate) fn sentence(&self) -> String {
         let host = |host: &Host| format!("{} (kernel {}, {})", host.os, host.kernel, host.libc);
         format!(
-            "the binaries were built on another host and came in a kit: built on {}, run on {}",
+            "the binaries were not built by this run but came in a kit: built on {}, run on {}",
             host(&self.built_on),
             host(&self.run_on)
         )

@@ -59,7 +59,7 @@ fn environment(source: &Source) -> String {
         if environment.cuda_available { "yes" } else { "no" },
     );
     if let Some(kit) = &source.provenance.kit {
-        text.push_str(&format!("**Built elsewhere**: {}.\n\n", escape(&kit.sentence())));
+        text.push_str(&format!("**Kit**: {}.\n\n", escape(&kit.sentence())));
     }
     let devices = &source.provenance.devices;
     if devices.is_empty() {

@@ -51,7 +51,7 @@ fn head(source: &Source) -> String {
     };
     let kit = match &provenance.kit {
         Some(kit) => format!(
-            "- **Built elsewhere**: {}; the SHA-256 of the kit's `SHA256SUMS` is {}. That the kit was built from this commit is \
+            "- **Kit**: {}; the SHA-256 of the kit's `SHA256SUMS` is {}. That the kit was built from this commit is \
              its maker's word\n",
             escape(&kit.sentence()),
             escape(&kit.sha256)

@@ -45,7 +45,7 @@ pub(super) fn render(source: &Source) -> Html {
     let holding: usize = coverage.records.iter().map(|file| file.holding).sum();
     let mut rows = vec![("Commit", Html::from([code(&provenance.commit.sha), dirty]))];
     if let Some(kit) = &provenance.kit {
-        rows.push(("Built elsewhere", [clip(&kit.sentence(), 400).into(), "; kit ".into(), code(&kit.sha256)].into()));
+        rows.push(("Kit", [clip(&kit.sentence(), 400).into(), "; kit ".into(), code(&kit.sha256)].into()));
     }
     rows.extend([
         ("Run", code(&coverage.run_id)),
