@@ -7,6 +7,8 @@ mod mutation;
 mod requirement;
 mod summary;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::junit::Outcome;
@@ -113,6 +115,9 @@ pub struct Summary {
     pub needs_gpu: Vec<String>,
     /// All tests.
     pub tests: TestCount,
+    /// How many tests left observed records of each class of device, by class.
+    #[serde(default)]
+    pub tests_on: BTreeMap<String, usize>,
     /// The classes of device of observed records, sorted.
     pub devices: Vec<String>,
 }

@@ -1,9 +1,11 @@
 //! What a run came to, as the user sees it: figures from the coverage that the bundle holds, and the bundle's path last.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use proof_bundle::coverage::{Coverage, Problem, RequirementCoverage, Status, StatusCount, TestCount, Verdict};
+use proof_bundle::junit::NEEDS_A_GPU;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -22,6 +24,8 @@ pub(super) struct Summary {
     /// Whether the working tree differed from the commit.
     dirty: bool,
     tests: TestCount,
+    /// How many tests left records of each class of device.
+    tests_on: BTreeMap<String, usize>,
     requirements: StatusCount,
     needs_gpu: Vec<String>,
     scenarios: Scenarios,
@@ -95,6 +99,7 @@ impl Summary {
             commit: commit.to_owned(),
             dirty,
             tests: coverage.summary.tests.clone(),
+            tests_on: coverage.summary.tests_on.clone(),
             requirements: coverage.summary.requirements.clone(),
             needs_gpu: with(Status::NeedsGpu).map(|one| one.id.clone()).collect(),
             scenarios: Scenarios {
@@ -146,6 +151,10 @@ impl fmt::Display for Summary {
             "tests         {} listed, {} run, {} passed, {} failed, {} not run, {} dead",
             tests.listed, tests.run, tests.passed, tests.failed, tests.not_run, tests.dead
         )?;
+        if !self.tests_on.is_empty() {
+            let on: Vec<String> = self.tests_on.iter().map(|(device, count)| format!("{count} on {device}")).collect();
+            writeln!(f, "records       left by {} tests", on.join(", "))?;
+        }
         writeln!(f, "scenarios     {} of {} run, {} passed", scenarios.run, scenarios.total, scenarios.passed)?;
         writeln!(
             f,
@@ -177,9 +186,14 @@ impl fmt::Display for Summary {
                 writeln!(f, "  {reason}")?;
             }
         }
-        if !self.tests_not_passed.is_empty() {
+        let (waiting, not_passed): (Vec<_>, Vec<_>) =
+            self.tests_not_passed.iter().partition(|test| test.reason == NEEDS_A_GPU);
+        if !waiting.is_empty() {
+            writeln!(f, "not run       {} tests that need a GPU", waiting.len())?;
+        }
+        if !not_passed.is_empty() {
             writeln!(f, "tests that did not pass")?;
-            for test in &self.tests_not_passed {
+            for test in not_passed {
                 writeln!(f, "  {}: {}", test.test, test.reason.replace('\n', "\n    "))?;
             }
         }

@@ -1,6 +1,6 @@
 //! The figures of a run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use evidence::Stream;
 
@@ -8,6 +8,7 @@ use super::{DocumentCount, RecordCount, RequirementCoverage, StatusCount, Summar
 use crate::junit::{Outcome, TestResult};
 use crate::records::{Class, Record, file_of};
 use crate::requirement::RequirementsFile;
+use crate::test_map::TestId;
 
 /// The figures of the whole run.
 pub(super) fn of(
@@ -34,6 +35,7 @@ pub(super) fn of(
         by_document: file.documents.iter().map(|one| document(&one.file)).collect(),
         needs_gpu: needing_gpu(file),
         tests: tests(results),
+        tests_on: tests_on(results, records),
         devices: devices.into_iter().map(str::to_owned).collect(),
     }
 }
@@ -42,6 +44,19 @@ pub(super) fn of(
 pub(crate) fn needing_gpu(file: &RequirementsFile) -> Vec<String> {
     let needing = file.requirements.iter().map(|one| &one.requirement).filter(|one| one.needs_gpu);
     needing.map(|one| one.id.clone()).collect()
+}
+
+/// How many tests left observed records of each class of device; one may have used several.
+fn tests_on(results: &[TestResult], records: &[Record]) -> BTreeMap<String, usize> {
+    let listed: HashSet<TestId> = results.iter().map(TestResult::id).collect();
+    let mut tests: BTreeMap<&str, BTreeSet<&TestId>> = BTreeMap::new();
+    for record in records.iter().filter(|record| record.class == Class::Observed) {
+        // A live operation is no test.
+        if let Some(test) = record.test.as_deref().filter(|test| listed.contains(test)) {
+            tests.entry(record.device).or_default().insert(test);
+        }
+    }
+    tests.into_iter().map(|(device, tests)| (device.to_owned(), tests.len())).collect()
 }
 
 fn tests(results: &[TestResult]) -> TestCount {

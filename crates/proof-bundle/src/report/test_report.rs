@@ -119,6 +119,11 @@ fn tests(source: &Source) -> String {
             ]]
         )
     );
+    let on = &source.coverage.summary.tests_on;
+    if !on.is_empty() {
+        let rows = on.iter().map(|(device, count)| [device.clone(), count.to_string()]);
+        text.push_str(&format!("{}\n", table(["Device of their records", "Tests"], rows)));
+    }
     if !source.coverage.tests_not_passed.is_empty() {
         text.push_str(&table(
             ["Test", "Outcome", "Reason"],
