@@ -58,10 +58,11 @@ pub(crate) fn choose(choice: DeviceChoice, found: &Found) -> Result<Chosen, Xtas
     let gpu = |index: u32, facts: &DeviceFacts, reason: String| Ok(Chosen { class: facts.class, index, reason });
     match (choice, found.devices.first()) {
         (DeviceChoice::Simulated, _) => simulated("asked for with --device simulated".to_owned()),
-        (DeviceChoice::Auto, Some(facts)) => gpu(0, facts, format!("found {} on this host", facts.name)),
+        (DeviceChoice::Auto, Some(facts)) => gpu(facts.index, facts, format!("found {} on this host", facts.name)),
         (DeviceChoice::Auto, None) => simulated(found.reason.clone()),
         (DeviceChoice::Cuda(index), _) => {
-            let device = usize::try_from(index).ok().and_then(|index| found.devices.get(index));
+            // A broken device is not among them, and the others keep their indices.
+            let device = found.devices.iter().find(|facts| facts.index == index);
             let missing = || {
                 let count = found.devices.len();
                 XtaskError::Input(format!("no device cuda:{index} ({count} usable here): {}", found.reason))

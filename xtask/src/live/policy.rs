@@ -17,11 +17,14 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), VramError> {
     let shard = manager.seal_model(&Generator::new(context.seed).bytes(1 << 20), gpu)?;
 
     // Only a real GPU can yield "enforced"; anything less is said to be simulated.
-    let (expected, vram_only) = match context.device.class {
-        DeviceClass::Gpu => ("enforced", true),
-        DeviceClass::FakeDriver | DeviceClass::Simulated => ("simulated", false),
+    // A device that holds nothing, beside the one that holds the shard, has shown nothing.
+    let (of_ours, of_others, vram_only) = match context.device.class {
+        DeviceClass::Gpu => ("enforced", "unproven", manager.device_count() == 1),
+        DeviceClass::FakeDriver | DeviceClass::Simulated => ("simulated", "simulated", false),
     };
     let decisions = manager.enforce_vram_only_policy()?;
+    let expected: Vec<&str> =
+        (0..manager.device_count()).map(|index| if index == gpu { of_ours } else { of_others }).collect();
     // The facts that each decision is made from, so that whoever reads the record can judge them again.
     let attestation = manager.attest_residency()?;
     let outcomes: Vec<_> = decisions.iter().map(|decision| json!(decision.outcome())).collect();
@@ -33,7 +36,7 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), VramError> {
             .field("decisions", attestation.devices())
             .field("explanation", "rules VP-001 to VP-006 were judged from what the driver reports now")
             .observe(
-                json!({"outcomes": vec![expected; decisions.len().max(1)], "is_vram_only": vram_only}),
+                json!({"outcomes": expected, "is_vram_only": vram_only}),
                 json!({"outcomes": outcomes, "is_vram_only": manager.is_vram_only()}),
             )
     });

@@ -111,7 +111,8 @@ fn run_whole(settings: &Settings<'_>, binary: &TestBinary, number: usize) -> Res
 }
 
 /// Runs every test and returns what was observed, in the order of `tests`; `finished` hears of each. Ignored tests are
-/// started too: their harness says why they are ignored, and where that is for want of a GPU that is here, they are run.
+/// started too: their harness says why they are ignored, and where that is for want of a GPU that is here, they are run at the
+/// end.
 ///
 /// # Errors
 /// [`XtaskError::Interrupted`], and errors of files and processes that are ours, not the test's.
@@ -131,9 +132,11 @@ pub(crate) fn run(
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     let Some(test) = tests.get(number) else { return };
-                    match run_one(settings, test, number) {
+                    match run_once(settings, test, &["--exact"], &number.to_string()) {
                         Ok((result, spooled, ended)) => {
-                            finished(&result);
+                            if !waits_for_the_gpu(settings, &result) {
+                                finished(&result);
+                            }
                             if matches!(ended, Ended::TimedOut(_)) {
                                 let overran = overran.fetch_add(1, Ordering::Relaxed).saturating_add(1);
                                 if settings.patience.is_some_and(|patience| overran >= patience) {
@@ -158,6 +161,13 @@ pub(crate) fn run(
     }
     let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
     results.sort_by_key(|(number, ..)| *number);
+    // One at a time and when the others are done: two processes on a GPU take turns, and what is timed there would show it.
+    for (number, result, spooled) in results.iter_mut().filter(|(_, result, _)| waits_for_the_gpu(settings, result)) {
+        let Some(test) = tests.get(*number) else { continue };
+        let ran = run_once(settings, test, &["--ignored", "--exact"], &format!("{number}-on-gpu"))?;
+        (*result, *spooled) = (ran.0, ran.1);
+        finished(result);
+    }
     std::fs::create_dir(settings.spool).map_err(XtaskError::write(settings.spool))?;
     for (_, result, spooled) in &results {
         let path = spool_path(settings.spool, &result.binary, &result.test);
@@ -170,19 +180,9 @@ pub(crate) fn run(
     Ok(results.into_iter().map(|(_, result, _)| result).collect())
 }
 
-/// Runs one test, and once more if it was ignored for want of the GPU that is here.
-fn run_one(
-    settings: &Settings<'_>,
-    test: &Listed<'_>,
-    number: usize,
-) -> Result<(TestResult, Option<Vec<u8>>, Ended), XtaskError> {
-    let run = run_once(settings, test, &["--exact"], &number.to_string())?;
-    match &run.0.outcome {
-        Outcome::NotRun(reason) if settings.gpu.is_some() && reason == NEEDS_A_GPU => {
-            run_once(settings, test, &["--ignored", "--exact"], &format!("{number}-on-gpu"))
-        }
-        _ => Ok(run),
-    }
+/// Whether a test was ignored for want of the GPU that is here.
+fn waits_for_the_gpu(settings: &Settings<'_>, result: &TestResult) -> bool {
+    settings.gpu.is_some() && matches!(&result.outcome, Outcome::NotRun(reason) if reason == NEEDS_A_GPU)
 }
 
 /// Starts one test; what it spooled comes with its result. The spool is under a name that no other test can guess.

@@ -159,17 +159,31 @@ pub(crate) fn overwriting_leaves_zeros(bench: &Bench) {
 pub(crate) fn freed_memory_holds_no_trace_of_its_last_owner(bench: &Bench) {
     const LEN: usize = 4 * MIB;
     let secret = pattern(LEN, 0);
+    // Whoever used the memory before us is not our concern: look for our bytes, block by block.
+    let traces = |memory| {
+        let found = held(&*bench.device, memory, LEN);
+        bench.device.free(memory).unwrap();
+        found.chunks(BLOCK).zip(secret.chunks(BLOCK)).filter(|(found, ours)| found == ours).count()
+    };
     // Several at once and again, so that the driver gives out some of the same memory.
     for _ in 0..4 {
         let buffers: Vec<_> = (0..4).map(|_| bench.holding(&secret)).collect();
         drop(buffers);
         let successors: Vec<_> = (0..4).map(|_| bench.raw(LEN).unwrap()).collect();
-        for memory in successors {
-            let found = held(&*bench.device, memory, LEN);
-            // Whoever used the memory before us is not our concern: look for our bytes, block by block.
-            let traces = found.chunks(BLOCK).filter(|block| secret.chunks(BLOCK).any(|ours| ours == *block)).count();
-            bench.check(Stream::CudaOperations, "blocks_of_the_last_owner_in_new_memory", 0, traces);
-            bench.device.free(memory).unwrap();
-        }
+        let found: usize = successors.into_iter().map(traces).sum();
+        bench.check(Stream::CudaOperations, "blocks_of_the_last_owner_in_new_memory", 0, found);
     }
+    // The control: without our overwrite the look does find them. Only the fake driver is sure to give the same memory again.
+    let bare = bench.raw(LEN).unwrap();
+    bench.device.write(bare, 0, &secret).unwrap();
+    bench.device.free(bare).unwrap();
+    let found = traces(bench.raw(LEN).unwrap());
+    println!("without an overwrite {found} blocks of the last owner are in new memory");
+    if bench.class() == DeviceClass::FakeDriver {
+        bench.check(Stream::CudaOperations, "blocks_without_an_overwrite", LEN / BLOCK, found);
+    }
+    // Nothing of the control may be left for others.
+    let last = bench.raw(LEN).unwrap();
+    bench.device.overwrite(last).unwrap();
+    bench.device.free(last).unwrap();
 }
