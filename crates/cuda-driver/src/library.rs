@@ -8,12 +8,15 @@ use libloading::Library;
 /// The driver library by the name that every CUDA program opens it by.
 const DRIVER: &str = "libcuda.so.1";
 
+/// A function of the library that this workspace's tests open, and of no driver.
+const FUNCTION_OF_THE_FAKE: &[u8] = b"fake_reset\0";
+
 /// What became of the one attempt to open the library.
 static OPENED: OnceLock<Opened> = OnceLock::new();
 
 struct Opened {
     library: Result<Library, DriverMissing>,
-    /// Whether a test chose the library.
+    /// Whether a test chose the library, or it is the one that tests use, whatever its file is called.
     stand_in: bool,
 }
 
@@ -30,8 +33,8 @@ pub fn open() -> Result<(), DriverMissing> {
     library().map(|_| ())
 }
 
-/// Whether the library is not the system's driver but one that a test chose. Whatever comes from it is of the class
-/// `fake-driver`.
+/// Whether the library is not the system's driver but one that a test chose, or the fake driver of this workspace under the
+/// driver's name. Whatever comes from it is of the class `fake-driver`.
 pub fn is_stand_in() -> bool {
     OPENED.get().is_some_and(|opened| opened.stand_in)
 }
@@ -46,8 +49,14 @@ fn opened(name: &OsStr, stand_in: bool) -> &'static Opened {
         // SAFETY: opening a library runs its initialisers. The system's driver is made to be opened by any program at any
         // time; a stand-in is chosen by a test of this workspace and has no initialisers of its own.
         let library = unsafe { Library::new(name) };
+        let stand_in = stand_in || library.as_ref().is_ok_and(is_the_fake);
         Opened { library: library.map_err(|error| DriverMissing(error.to_string())), stand_in }
     })
+}
+
+fn is_the_fake(library: &Library) -> bool {
+    // SAFETY: the symbol is looked up and neither called nor read, so its type does not matter.
+    unsafe { library.get::<*const ()>(FUNCTION_OF_THE_FAKE) }.is_ok()
 }
 
 #[cfg(feature = "other-library")]
