@@ -152,6 +152,20 @@ fn a_copy_that_fails_leaves_nothing_in_the_staging_area() {
 }
 
 #[test]
+fn a_copy_whose_end_could_not_be_waited_for_leaves_nothing_either() {
+    let (driver, device) = one();
+    let memory = holding(&*device, &vec![0xEE; LEN]);
+    // The second copy does not start, the first one runs, and the stream does not say when it is done.
+    driver.plant(DriverFault::at("cuMemcpyDtoHAsync_v2", 2, 2));
+    driver.plant(DriverFault::at("cuStreamSynchronize", 1, 2));
+    let error = device.read(memory, 0, &mut vec![0; LEN]).unwrap_err();
+    assert_eq!((error.function(), driver.faults_struck()), (Some("cuMemcpyDtoHAsync_v2"), 2));
+    device.free(memory).unwrap();
+    drop(device);
+    assert_eq!(driver.leaks(), Leaks::default());
+}
+
+#[test]
 fn an_overwrite_that_the_driver_only_claims_is_noticed() {
     let (driver, device) = one();
     let mut bytes = vec![0; LEN];

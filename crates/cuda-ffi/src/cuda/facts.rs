@@ -1,6 +1,5 @@
 //! What the driver reports of a device and of an allocation, without an address.
 
-use std::ffi::c_char;
 use std::path::Path;
 
 use cust::CudaApiVersion;
@@ -86,7 +85,8 @@ fn uuid(device: Device) -> Result<DeviceUuid, DriverError> {
     let mut uuid = sys::CUuuid { bytes: [0; 16] };
     // SAFETY: the driver writes 16 bytes to a place that is there for them.
     direct(Operation::Facts, unsafe { sys::cuDeviceGetUuid_v2(&raw mut uuid, device.as_raw()) })?;
-    Ok(DeviceUuid::from_bytes(uuid.bytes.map(c_char::cast_unsigned)))
+    // C's `char` is signed on some machines.
+    Ok(DeviceUuid::from_bytes(uuid.bytes.map(|byte| u8::from_ne_bytes(byte.to_ne_bytes()))))
 }
 
 /// The facts of the `bytes` bytes at `start`, asked for at the first and at the last byte. Where the answers differ, the worse

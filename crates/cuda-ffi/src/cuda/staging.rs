@@ -4,11 +4,12 @@
 use std::mem;
 use std::sync::Arc;
 
+use cust::context::CurrentContext;
 use cust::event::{Event, EventFlags};
 use cust::stream::{Stream, StreamFlags};
 use cust::sys;
 
-use super::call::{direct, through_cust};
+use super::call::{direct, forget_failure, through_cust};
 use super::context::{Owned, Primary};
 use super::pinned::Pinned;
 use crate::{DriverError, Operation};
@@ -75,9 +76,16 @@ impl Staging {
     /// Ends a copy of `len` bytes that went as `result` says: waits for the device, and zeroises what was used.
     fn settle(&mut self, operation: Operation, len: usize, result: Result<(), DriverError>) -> Result<(), DriverError> {
         let stopped = through_cust(operation, self.stream.synchronize());
+        if stopped.is_err() {
+            // The wait may have failed while a copy goes on. What this one fails with is told by the first.
+            let _ = CurrentContext::synchronize();
+            forget_failure();
+        }
         let mut left = len;
         for half in &mut self.halves {
-            // SAFETY: the stream was waited for. Where that failed the context is lost, and no copy runs in it.
+            // SAFETY: the stream was waited for, or else the whole context. Where that failed as well the driver does not say
+            // that a copy still runs, and one that does reads or writes bytes that live as long as the context and that nobody
+            // relies on: the copy is reported as failed.
             let used = unsafe { half.memory.bytes_mut() };
             wipe(used.get_mut(..left.min(HALF_BYTES)).unwrap_or_default());
             left = left.saturating_sub(HALF_BYTES);
@@ -101,7 +109,8 @@ impl Half {
         through_cust(Operation::Write, self.done.synchronize())?;
         // SAFETY: the last copy is done, and the slice is given up before the next one starts.
         let staged = unsafe { self.memory.bytes_mut() };
-        let Some(staged) = staged.get_mut(..part.len()) else { return Ok(()) };
+        let refused = DriverError::new(Operation::Write, DriverError::INVALID_VALUE);
+        let staged = staged.get_mut(..part.len()).ok_or(refused)?;
         staged.copy_from_slice(part);
         let (staged, len) = (staged.as_ptr().cast(), staged.len());
         // SAFETY: `len` bytes were just written from `staged` on, and stay as they are until `done`; the caller vouches for
@@ -130,9 +139,8 @@ impl Half {
         through_cust(Operation::Read, self.done.synchronize())?;
         // SAFETY: the copy is done, and the next into this half starts after this returns.
         let staged = unsafe { self.memory.bytes_mut() };
-        if let Some(staged) = staged.get(..part.len()) {
-            part.copy_from_slice(staged);
-        }
+        let refused = DriverError::new(Operation::Read, DriverError::INVALID_VALUE);
+        part.copy_from_slice(staged.get(..part.len()).ok_or(refused)?);
         Ok(())
     }
 }
