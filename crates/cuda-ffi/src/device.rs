@@ -123,6 +123,11 @@ pub trait Device: Send + Sync {
 
     /// Measures the latency of every chunk of the allocation against device memory and host memory.
     ///
+    /// What one moment shows does not decide: the controls are measured several times and their least counts, and a chunk that
+    /// seems to lie in host memory is measured again. Of a chunk the mean of random loads is taken, so one of which less than
+    /// about half lies in host memory can pass. Where the allocation begins on a page of the device's, a chunk is one page,
+    /// which lies in one place as a whole.
+    ///
     /// # Errors
     /// When the memory is not known or the device fails.
     fn probe(&self, memory: MemoryId) -> Result<ProbeFacts, DriverError>;

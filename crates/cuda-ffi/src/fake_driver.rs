@@ -279,6 +279,12 @@ impl FakeDriver {
         did("pretend", self.symbols.pretend(number, from, what as u32, value))
     }
 
+    /// Has the next `launches` launches of the probe's kernel find loads that take `factor` times as long, as on a device that is
+    /// busy with something else. Takes the place of an earlier call.
+    pub fn busy(&self, launches: u64, factor: u64) {
+        self.symbols.busy(launches, factor);
+    }
+
     /// Flips one bit, 0 to 7, of the byte at `offset`.
     ///
     /// # Errors

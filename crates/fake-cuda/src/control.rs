@@ -9,7 +9,7 @@ use crate::device::Device;
 use crate::faults::Fault;
 use crate::memory::Allocation;
 use crate::pointer::Override;
-use crate::state::{Plan, State, lock};
+use crate::state::{Busy, Plan, State, lock};
 
 /// Begins anew, with `devices` devices that nobody has used. What programs hold of before names nothing any more.
 #[unsafe(no_mangle)]
@@ -208,6 +208,12 @@ extern "C" fn fake_override(number: u64, from: u64, attribute: c_uint, value: u6
         }
         None => with(&mut state, number, |_, allocation| allocation.overrides.push(lie)),
     }
+}
+
+/// Makes the next `launches` launches of `probe` find latencies that are `factor` times as long, as on a device that is busy.
+#[unsafe(no_mangle)]
+extern "C" fn fake_busy(launches: u64, factor: u64) {
+    lock().busy = Busy { launches, factor };
 }
 
 /// Flips one bit of an allocation.

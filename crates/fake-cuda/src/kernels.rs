@@ -160,9 +160,16 @@ impl State {
         if !self.holds(probe.cycles, grid.saturating_mul(4)) {
             return Err(ILLEGAL_ADDRESS);
         }
+        let factor = match self.busy.launches.checked_sub(1) {
+            Some(left) => {
+                self.busy.launches = left;
+                self.busy.factor
+            }
+            None => 1,
+        };
         for chunk in 0..grid {
-            let cycles =
-                self.latency(probe, chunk).and_then(|cycles| u32::try_from(cycles).ok()).unwrap_or(NOT_MEASURED);
+            let cycles = self.latency(probe, chunk).map(|cycles| cycles.saturating_mul(factor));
+            let cycles = cycles.and_then(|cycles| u32::try_from(cycles).ok()).unwrap_or(NOT_MEASURED);
             self.store(probe.cycles.saturating_add(chunk.saturating_mul(4)), &cycles.to_ne_bytes())?;
         }
         Ok(())

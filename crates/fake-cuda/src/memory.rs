@@ -23,10 +23,39 @@ pub(crate) struct Allocation {
     pub(crate) overrides: Vec<Override>,
 }
 
+/// A page that something was written to. Large fills, such as a probe's control, take no room.
+enum Page {
+    Filled(u8),
+    Written(Box<[u8]>),
+}
+
+impl Page {
+    fn read(&self, offset: usize, into: &mut [u8]) {
+        match self {
+            Self::Filled(value) => into.fill(*value),
+            Self::Written(bytes) => {
+                if let Some(held) = bytes.get(offset..).and_then(|rest| rest.get(..into.len())) {
+                    into.copy_from_slice(held);
+                }
+            }
+        }
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        if let Self::Filled(value) = *self {
+            *self = Self::Written(vec![value; PAGE].into_boxed_slice());
+        }
+        match self {
+            Self::Filled(_) => &mut [],
+            Self::Written(bytes) => bytes,
+        }
+    }
+}
+
 /// Pages and the allocations upon them. Addresses are those of the device.
 pub(crate) struct Memory {
     start: u64,
-    pages: BTreeMap<u64, Box<[u8]>>,
+    pages: BTreeMap<u64, Page>,
     allocations: BTreeMap<u64, Allocation>,
 }
 
@@ -101,10 +130,8 @@ impl Memory {
         while !parts.is_empty() {
             let (page, offset) = split(at);
             let (part, rest) = parts.split_at_mut(parts.len().min(PAGE.saturating_sub(offset)));
-            let held =
-                self.pages.get(&page).and_then(|page| page.get(offset..)).and_then(|page| page.get(..part.len()));
-            match held {
-                Some(held) => part.copy_from_slice(held),
+            match self.pages.get(&page) {
+                Some(held) => held.read(offset, part),
                 None => part.fill(FRESH),
             }
             at = at.saturating_add(length(part));
@@ -119,12 +146,31 @@ impl Memory {
         while !parts.is_empty() {
             let (page, offset) = split(at);
             let (part, rest) = parts.split_at(parts.len().min(PAGE.saturating_sub(offset)));
-            let page = self.pages.entry(page).or_insert_with(|| vec![FRESH; PAGE].into_boxed_slice());
+            let page = self.pages.entry(page).or_insert(Page::Filled(FRESH)).bytes_mut();
             if let Some(held) = page.get_mut(offset..).and_then(|page| page.get_mut(..part.len())) {
                 held.copy_from_slice(part);
             }
             at = at.saturating_add(length(part));
             parts = rest;
+        }
+    }
+
+    /// Writes `bytes` times `value` from `address` on.
+    pub(crate) fn fill(&mut self, address: u64, value: u8, bytes: u64) {
+        let mut at = address;
+        let mut left = bytes;
+        while left > 0 {
+            let (page, offset) = split(at);
+            let room = PAGE.saturating_sub(offset);
+            let part = usize::try_from(left).map_or(room, |left| left.min(room));
+            if part == PAGE {
+                self.pages.insert(page, Page::Filled(value));
+            } else {
+                self.write(at, &vec![value; part]);
+            }
+            let part = u64::try_from(part).unwrap_or(left);
+            at = at.saturating_add(part);
+            left = left.saturating_sub(part);
         }
     }
 
@@ -137,7 +183,15 @@ impl Memory {
             if expected != Some(*index) {
                 before.clear();
             }
-            before.extend_from_slice(page);
+            let end = before.len();
+            match page {
+                // Within such a page nothing begins that is not all of its value: its first bytes stand for it.
+                Page::Filled(value) if needle.len() < PAGE && needle.iter().any(|byte| byte != value) => {
+                    before.resize(end.saturating_add(overlap), *value);
+                }
+                Page::Filled(value) => before.resize(end.saturating_add(PAGE), *value),
+                Page::Written(bytes) => before.extend_from_slice(bytes),
+            }
             if find(&before, needle) {
                 return true;
             }

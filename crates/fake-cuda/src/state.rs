@@ -40,6 +40,13 @@ pub(crate) struct Plan {
     pub(crate) overrides: Vec<Override>,
 }
 
+/// How many probes from now on are slow, and how many times as long their loads take.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Busy {
+    pub(crate) launches: u64,
+    pub(crate) factor: u64,
+}
+
 /// All that the driver knows.
 pub(crate) struct State {
     pub(crate) initialized: bool,
@@ -55,6 +62,7 @@ pub(crate) struct State {
     pub(crate) functions: BTreeMap<usize, (usize, Kernel)>,
     pub(crate) faults: Faults,
     pub(crate) plan: Option<Plan>,
+    pub(crate) busy: Busy,
     /// The code of a fault by which the work of the call at hand is to fail on the device.
     pub(crate) doomed: Option<u32>,
     /// Every call, in order.
@@ -79,6 +87,7 @@ impl State {
             functions: BTreeMap::new(),
             faults: Faults::default(),
             plan: None,
+            busy: Busy::default(),
             doomed: None,
             journal: Vec::new(),
             abandoned: 0,

@@ -53,6 +53,10 @@ impl State {
         if !self.holds(to, bytes) {
             return Err(ILLEGAL_ADDRESS);
         }
+        if let Some(device) = self.devices.iter_mut().find(|device| device.memory.holds(to, bytes)) {
+            device.memory.fill(to, value, bytes);
+            return Ok(());
+        }
         for (offset, length) in pieces(bytes) {
             self.store(to.saturating_add(offset), &vec![value; length])?;
         }

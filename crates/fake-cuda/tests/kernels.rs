@@ -112,6 +112,18 @@ fn a_probe_says_where_it_measured_nothing() {
 }
 
 #[test]
+fn a_busy_device_is_slow_for_as_many_probes_as_are_said() {
+    let driver = Driver::started();
+    let memory = driver.allocate(10_000).unwrap();
+    let quiet = probe(&driver, memory, 10_000, 4096, 3);
+    call!(fake_busy(2 => u64, 5 => u64) -> ());
+    let busy: Vec<u32> = quiet.iter().map(|cycles| 5 * cycles).collect();
+    assert_eq!(probe(&driver, memory, 10_000, 4096, 3), busy);
+    assert_eq!(probe(&driver, memory, 10_000, 4096, 3), busy);
+    assert_eq!(probe(&driver, memory, 10_000, 4096, 3), quiet);
+}
+
+#[test]
 fn a_launch_that_the_kernels_are_not_written_for_is_refused() {
     let driver = Driver::started();
     let memory = driver.allocate(8192).unwrap();

@@ -107,6 +107,35 @@ fn the_next_owner_finds_what_the_last_one_left() {
 }
 
 #[test]
+fn a_large_fill_is_found_and_written_over_like_any_other() {
+    const PAGE: u64 = 1 << 16;
+    let driver = Driver::started();
+    let memory = driver.allocate(5 * PAGE as usize).unwrap();
+    assert_eq!(driver.fill(memory + 100, 7, 4 * PAGE as usize), 0);
+    let middle = memory + 2 * PAGE;
+    assert_eq!(driver.write(middle + PAGE - 1, &[1, 2]), 0);
+    let mut expected = vec![0xA5; 5 * PAGE as usize];
+    expected[100..100 + 4 * PAGE as usize].fill(7);
+    expected[3 * PAGE as usize - 1..][..2].copy_from_slice(&[1, 2]);
+    assert_eq!(driver.read(memory, expected.len()), Ok(expected));
+    let holds = |needle: &[u8]| {
+        call!(fake_memory_holds(0 => i32, needle.as_ptr() => *const u8, needle.len() => usize) -> u32) == 1
+    };
+    for (needle, there) in [
+        (&[7_u8, 1, 2, 7][..], true),
+        (&[0xA5, 7, 7], true),
+        (&[7, 7, 0xA5], true),
+        (&[7; 1000], true),
+        (&[7; 2 * PAGE as usize], true),
+        (&[7; 4 * PAGE as usize], false),
+        (&[7, 2], false),
+        (&[7, 0xA5, 7], false),
+    ] {
+        assert_eq!(holds(needle), there, "{} bytes", needle.len());
+    }
+}
+
+#[test]
 fn eighty_gigabytes_can_be_had_without_having_them() {
     let driver = Driver::started();
     assert_eq!(call!(fake_set_capacity(0 => i32, 80 << 30 => u64, 0 => u64) -> u32), 1);

@@ -17,6 +17,10 @@ use crate::{DriverError, Operation, PROBE_CHUNK_BYTES};
 /// is found afterwards the kernel wrote nothing.
 pub(super) const UNWRITTEN: u8 = 0xFF;
 
+/// The length of the memory that a probe compares with, in bytes: more than the L2 cache of a large GPU (50 MiB) holds, so that
+/// it answers as memory does.
+pub(super) const DEVICE_CONTROL_BYTES: u64 = 64 << 20;
+
 /// How much of the device's memory the work takes, and how much it does at a time.
 #[derive(Clone, Copy)]
 pub(super) struct Sizes {
@@ -56,9 +60,9 @@ pub(super) struct Compute {
     pub(super) kernels: Kernels,
     pub(super) stream: Owned<Stream>,
     sizes: Sizes,
-    /// Results, then a chunk that the probe compares with, then the next level's digests.
+    /// Results, then the memory that a probe compares with, then the next level's digests.
     scratch: Scratch,
-    /// Host memory that the probe compares with.
+    /// [`PROBE_CHUNK_BYTES`] of host memory that a probe compares with.
     pub(super) host_control: Pinned,
 }
 
@@ -68,7 +72,7 @@ impl Compute {
         let kernels = Kernels::load(context, image)?;
         let stream = through_cust(Operation::Open, Stream::new(StreamFlags::DEFAULT, None))?;
         let stream = Owned::new(context, stream, drop);
-        let bytes = sizes.results_bytes().saturating_add(PROBE_CHUNK_BYTES).saturating_add(sizes.nodes_bytes);
+        let bytes = sizes.results_bytes().saturating_add(DEVICE_CONTROL_BYTES).saturating_add(sizes.nodes_bytes);
         let scratch = Scratch::allocate(context, bytes)?;
         let control_bytes = usize::try_from(PROBE_CHUNK_BYTES).unwrap_or(usize::MAX);
         Ok(Self { kernels, stream, sizes, scratch, host_control: Pinned::allocate(context, control_bytes)? })
@@ -84,13 +88,13 @@ impl Compute {
         self.sizes.results_bytes()
     }
 
-    /// [`PROBE_CHUNK_BYTES`] that nobody writes.
+    /// [`DEVICE_CONTROL_BYTES`] that nobody writes.
     pub(super) fn device_control(&self) -> u64 {
         self.scratch.start().saturating_add(self.sizes.results_bytes())
     }
 
     fn nodes(&self) -> u64 {
-        self.device_control().saturating_add(PROBE_CHUNK_BYTES)
+        self.device_control().saturating_add(DEVICE_CONTROL_BYTES)
     }
 
     /// Sets `bytes` bytes of the scratch to [`UNWRITTEN`], so that what an earlier launch left is not taken for a result. The

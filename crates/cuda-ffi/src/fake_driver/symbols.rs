@@ -46,6 +46,7 @@ symbols! {
     fake_plan: fn(u64) -> ();
     fake_set_tail: fn(u64, u64) -> c_uint;
     fake_override: fn(u64, u64, c_uint, u64) -> c_uint;
+    fake_busy: fn(u64, u64) -> ();
     fake_flip_bit: fn(u64, u64, c_uint) -> c_uint;
     fake_read: fn(u64, u64, *mut u8, usize) -> c_uint;
 }
@@ -167,6 +168,11 @@ impl Symbols {
     pub(super) fn pretend(&self, number: u64, from: u64, attribute: u32, value: u64) -> bool {
         // SAFETY: it takes numbers.
         unsafe { (self.fake_override)(number, from, attribute, value) == 1 }
+    }
+
+    pub(super) fn busy(&self, launches: u64, factor: u64) {
+        // SAFETY: it takes numbers.
+        unsafe { (self.fake_busy)(launches, factor) }
     }
 
     pub(super) fn flip_bit(&self, number: u64, offset: u64, bit: u32) -> bool {
