@@ -10,6 +10,8 @@
 //! place as a whole; in another one, a page of the host's is spread over two chunks, of which one is half in it or more.
 
 use std::hash::{BuildHasher, RandomState};
+use std::thread;
+use std::time::Duration;
 
 use facts::ProbeFacts;
 
@@ -26,11 +28,13 @@ const CYCLES_BYTES: u64 = 4;
 const ROUNDS: u32 = 2;
 /// How often the chunks that seem slow are looked at again, while the controls show that earlier looks fell in a busy moment.
 const LOOKS: u32 = 4;
-/// How often a chunk is measured alone until it counts as slow.
-const TRIES: u32 = 3;
+/// How often a chunk is measured alone until it counts as slow, and how long is waited before each time: other work on the
+/// device, such as a step of an inference, may take longer than all measurements together.
+const PAUSES: [Duration; 4] =
+    [Duration::ZERO, Duration::from_millis(1), Duration::from_millis(10), Duration::from_millis(40)];
 /// How many chunks are measured alone in one probe. Any further one that seems slow counts as slow, so that a probe ends: a
 /// device whose chunks answer so often at such a speed cannot be judged.
-const MOST_ALONE: u32 = 1024;
+const MOST_ALONE: u32 = 256;
 
 /// The least latencies of both controls so far, in cycles.
 struct Controls {
@@ -164,7 +168,8 @@ impl Compute {
         controls: &Controls,
     ) -> Result<u32, DriverError> {
         let (start, len) = (data.saturating_add(offset), bytes.saturating_sub(offset).min(PROBE_CHUNK_BYTES));
-        for _ in 0..TRIES {
+        for pause in PAUSES {
+            thread::sleep(pause);
             // SAFETY: the chunk lies in the range that the caller vouches for.
             least = least.min(median(unsafe { self.measure(start, len)? }));
             if !controls.seems_slow(least) {
