@@ -7,7 +7,7 @@ use crate::error::XtaskError;
 use crate::kit::{TESTS, TESTS_ARCHIVE};
 use crate::process;
 
-/// Checks that what [`write`] and the kit's manifest need is there.
+/// Checks that what [`write()`] and the kit's manifest need is there.
 ///
 /// # Errors
 /// [`XtaskError::Start`] or [`XtaskError::Input`] that names the program.
