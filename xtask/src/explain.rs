@@ -248,6 +248,7 @@ mod tests {
             kind: vec![kind.into()],
             src_path: PathBuf::new(),
             test: true,
+            doctest: false,
         };
         let targets = vec![target("lib", "seal"), target("test", "hmac"), target("bin", "tool")];
         let package = Package { name: "seal".into(), id: "x".into(), manifest_path: PathBuf::new(), targets };

@@ -40,6 +40,9 @@ pub(crate) struct Target {
     pub(crate) src_path: PathBuf,
     /// Whether a plain `cargo test` builds it as a test; false for `test = false`.
     pub(crate) test: bool,
+    /// Whether `cargo test --doc` looks into it; false for `doctest = false`.
+    #[serde(default)]
+    pub(crate) doctest: bool,
 }
 
 impl Target {

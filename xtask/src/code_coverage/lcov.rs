@@ -107,6 +107,7 @@ mod tests {
                 kind: vec![(*kind).to_owned()],
                 src_path: PathBuf::new(),
                 test: true,
+                doctest: false,
             }],
         });
         Workspace { packages: packages.collect(), target_directory: PathBuf::new() }

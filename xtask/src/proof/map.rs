@@ -269,6 +269,7 @@ mod tests {
             kind: vec![(*kind).to_owned()],
             src_path: dir.path().join(file),
             test: *name != "untested",
+            doctest: false,
         });
         let package = Package {
             name: "p".into(),

@@ -111,7 +111,7 @@ impl Origin {
         match self {
             Self::Checkout(root) => {
                 step("running the doc tests: cargo test --workspace --doc");
-                doctests::run(root, scratch, timeout)
+                doctests::run(root, &Workspace::load(root)?, scratch, timeout)
             }
             Self::Kit(_) => {
                 let reason = "needs cargo and rustdoc, and a kit runs without them";
