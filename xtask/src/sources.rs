@@ -14,7 +14,7 @@ use crate::workspace::{Package, Workspace};
 /// The order in which crates are mutated; others follow by name.
 const FIRST: [&str; 4] = ["seal", "validation", "policy", "content-digest"];
 
-/// Crates that test the others and are not what a requirement is about.
+/// Crates that only test or build, and are not what a requirement is about.
 const TOOLING: [&str; 5] = ["acceptance", "evidence", "proof-bundle", "fake-cuda", "find_cuda_helper"];
 
 /// Digests of the sources.

@@ -21,7 +21,7 @@ thread_local! {
 }
 
 /// The last failure of this thread, which is forgotten by asking. A later success does not remove it, so ask right after a
-/// call has failed. `cuGetErrorName` and `cuGetErrorString`, which are asked about failures, leave none.
+/// call has failed. `cuGetErrorString`, which is asked about failures, leaves none.
 pub fn take_last_failure() -> Option<Failure> {
     LAST.take()
 }

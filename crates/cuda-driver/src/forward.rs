@@ -73,16 +73,9 @@ forward! {
     fn cuMemAlloc_v2(memory: *mut c_ulonglong, bytes: usize);
     fn cuMemFree_v2(memory: c_ulonglong);
     fn cuMemAllocHost_v2(memory: *mut *mut c_void, bytes: usize);
-    fn cuMemHostAlloc(memory: *mut *mut c_void, bytes: usize, flags: c_uint);
     fn cuMemHostGetDevicePointer_v2(memory: *mut c_ulonglong, host: *mut c_void, flags: c_uint);
     fn cuMemFreeHost(memory: *mut c_void);
     fn cuPointerGetAttribute(value: *mut c_void, attribute: c_uint, memory: c_ulonglong);
-    fn cuPointerGetAttributes(
-        count: c_uint,
-        attributes: *mut c_uint,
-        values: *mut *mut c_void,
-        memory: c_ulonglong,
-    );
 
     fn cuMemcpyHtoD_v2(to: c_ulonglong, from: *const c_void, bytes: usize);
     fn cuMemcpyDtoH_v2(to: *mut c_void, from: c_ulonglong, bytes: usize);
@@ -119,7 +112,6 @@ forward! {
 
     fn cuStreamCreateWithPriority(stream: *mut *mut c_void, flags: c_uint, priority: c_int);
     fn cuStreamDestroy_v2(stream: *mut c_void);
-    fn cuStreamQuery(stream: *mut c_void);
     fn cuStreamSynchronize(stream: *mut c_void);
     fn cuStreamWaitEvent(stream: *mut c_void, event: *mut c_void, flags: c_uint);
     fn cuEventCreate(event: *mut *mut c_void, flags: c_uint);
@@ -134,6 +126,5 @@ forward! {
 forward! {
     |_name, code| as_cust_knows(code);
 
-    fn cuGetErrorName(error: c_uint, text: *mut *const c_char);
     fn cuGetErrorString(error: c_uint, text: *mut *const c_char);
 }

@@ -21,36 +21,35 @@ pub(crate) const LAUNCH_OUT_OF_RESOURCES: u32 = 701;
 pub(crate) const MISALIGNED_ADDRESS: u32 = 716;
 pub(crate) const UNKNOWN: u32 = 999;
 
-/// Whether the code leaves the device unusable for the rest of the process, as `cuda.h` says of it.
+/// Whether the code leaves the device unusable for the rest of the process: as `cuda.h` says of it, and 46, after which this
+/// device does not come back.
 pub(crate) fn is_for_good(code: u32) -> bool {
     matches!(code, 46 | 214 | 220 | 226 | 700 | 702 | 710 | 714..=719 | 721 | 999)
 }
 
-/// Name and text of a code; `None` for one that the driver does not know.
-pub(crate) fn name_and_text(code: u32) -> Option<(&'static CStr, &'static CStr)> {
+/// The text of a code; `None` for one that the driver does not know.
+pub(crate) fn text(code: u32) -> Option<&'static CStr> {
     Some(match code {
-        0 => (c"CUDA_SUCCESS", c"no error"),
-        INVALID_VALUE => (c"CUDA_ERROR_INVALID_VALUE", c"invalid argument"),
-        OUT_OF_MEMORY => (c"CUDA_ERROR_OUT_OF_MEMORY", c"out of memory"),
-        NOT_INITIALIZED => (c"CUDA_ERROR_NOT_INITIALIZED", c"initialization error"),
-        46 => (c"CUDA_ERROR_DEVICE_UNAVAILABLE", c"CUDA-capable device(s) is/are busy or unavailable"),
-        NO_DEVICE => (c"CUDA_ERROR_NO_DEVICE", c"no CUDA-capable device is detected"),
-        INVALID_DEVICE => (c"CUDA_ERROR_INVALID_DEVICE", c"invalid device ordinal"),
-        INVALID_IMAGE => (c"CUDA_ERROR_INVALID_IMAGE", c"device kernel image is invalid"),
-        INVALID_CONTEXT => (c"CUDA_ERROR_INVALID_CONTEXT", c"invalid device context"),
-        NO_BINARY_FOR_GPU => {
-            (c"CUDA_ERROR_NO_BINARY_FOR_GPU", c"no kernel image is available for execution on the device")
-        }
-        214 => (c"CUDA_ERROR_ECC_UNCORRECTABLE", c"uncorrectable ECC error encountered"),
-        226 => (c"CUDA_ERROR_CONTAINED", c"Invalid resource handle"),
-        INVALID_HANDLE => (c"CUDA_ERROR_INVALID_HANDLE", c"invalid resource handle"),
-        NOT_FOUND => (c"CUDA_ERROR_NOT_FOUND", c"named symbol not found"),
-        NOT_READY => (c"CUDA_ERROR_NOT_READY", c"device not ready"),
-        ILLEGAL_ADDRESS => (c"CUDA_ERROR_ILLEGAL_ADDRESS", c"an illegal memory access was encountered"),
-        LAUNCH_OUT_OF_RESOURCES => (c"CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES", c"too many resources requested for launch"),
-        MISALIGNED_ADDRESS => (c"CUDA_ERROR_MISALIGNED_ADDRESS", c"misaligned address"),
-        719 => (c"CUDA_ERROR_LAUNCH_FAILED", c"unspecified launch failure"),
-        UNKNOWN => (c"CUDA_ERROR_UNKNOWN", c"unknown error"),
+        0 => c"no error",
+        INVALID_VALUE => c"invalid argument",
+        OUT_OF_MEMORY => c"out of memory",
+        NOT_INITIALIZED => c"initialization error",
+        46 => c"CUDA-capable device(s) is/are busy or unavailable",
+        NO_DEVICE => c"no CUDA-capable device is detected",
+        INVALID_DEVICE => c"invalid device ordinal",
+        INVALID_IMAGE => c"device kernel image is invalid",
+        INVALID_CONTEXT => c"invalid device context",
+        NO_BINARY_FOR_GPU => c"no kernel image is available for execution on the device",
+        214 => c"uncorrectable ECC error encountered",
+        226 => c"Invalid resource handle",
+        INVALID_HANDLE => c"invalid resource handle",
+        NOT_FOUND => c"named symbol not found",
+        NOT_READY => c"device not ready",
+        ILLEGAL_ADDRESS => c"an illegal memory access was encountered",
+        LAUNCH_OUT_OF_RESOURCES => c"too many resources requested for launch",
+        MISALIGNED_ADDRESS => c"misaligned address",
+        719 => c"unspecified launch failure",
+        UNKNOWN => c"unknown error",
         _ => return None,
     })
 }

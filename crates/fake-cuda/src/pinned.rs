@@ -13,7 +13,6 @@ const ALIGNMENT: usize = 4096;
 struct Piece {
     layout: Layout,
     device: usize,
-    mapped: bool,
 }
 
 /// All page-locked memory, by address.
@@ -25,7 +24,7 @@ pub(crate) struct Pinned {
 }
 
 impl Pinned {
-    pub(crate) fn allocate(&mut self, bytes: usize, device: usize, mapped: bool) -> Answer<u64> {
+    pub(crate) fn allocate(&mut self, bytes: usize, device: usize) -> Answer<u64> {
         if bytes == 0 {
             return Err(INVALID_VALUE);
         }
@@ -36,7 +35,7 @@ impl Pinned {
             return Err(OUT_OF_MEMORY);
         }
         let address = u64::try_from(memory.expose_provenance()).map_err(|_| OUT_OF_MEMORY)?;
-        self.pieces.insert(address, Piece { layout, device, mapped });
+        self.pieces.insert(address, Piece { layout, device });
         Ok(address)
     }
 
@@ -71,12 +70,6 @@ impl Pinned {
         let (begin, piece) = self.pieces.range(..=address).next_back()?;
         let bytes = u64::try_from(piece.layout.size()).ok()?;
         (address.checked_sub(*begin)? < bytes).then_some((*begin, bytes, piece.device))
-    }
-
-    /// Whether devices may reach the piece that an address lies in.
-    pub(crate) fn is_mapped(&self, address: u64) -> bool {
-        let (begin, ..) = self.containing(address).unwrap_or_default();
-        self.pieces.get(&begin).is_some_and(|piece| piece.mapped)
     }
 
     /// Whether the whole range lies in one piece.

@@ -57,8 +57,8 @@ pub(crate) fn attribute(state: &State, attribute: u32, pointer: u64) -> Answer<u
     match attribute {
         CONTEXT => Ok(state.devices.get(ordinal).and_then(|device| u64::try_from(device.context).ok()).unwrap_or(0)),
         MEMORY_TYPE => Ok(HOST),
-        DEVICE_POINTER if state.pinned.is_mapped(pointer) => Ok(pointer),
-        HOST_POINTER => Ok(pointer),
+        // Since there is unified addressing, every device reaches it.
+        DEVICE_POINTER | HOST_POINTER => Ok(pointer),
         IS_MANAGED => Ok(0),
         DEVICE_ORDINAL => Ok(u64::try_from(ordinal).unwrap_or(u64::MAX)),
         RANGE_START_ADDR => Ok(begin),

@@ -61,10 +61,6 @@ impl Stream {
         self.done.saturating_add(u64::try_from(self.queue.len()).unwrap_or(u64::MAX))
     }
 
-    pub(crate) fn is_idle(&self) -> bool {
-        self.queue.is_empty()
-    }
-
     /// Whether the first `until` pieces of work are done.
     pub(crate) fn has_done(&self, until: u64) -> bool {
         self.done >= until

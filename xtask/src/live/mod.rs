@@ -160,8 +160,8 @@ impl<'a> Context<'a> {
         let mut devices = self.shared.devices.borrow_mut();
         // Counters of errors and processes may have moved on.
         let is_same = |known: &DeviceFacts| {
-            let counters = (facts.ecc_errors, facts.compute_processes);
-            DeviceFacts { ecc_errors: counters.0, compute_processes: counters.1, ..known.clone() } == facts
+            let DeviceFacts { ecc_errors, compute_processes, .. } = facts;
+            DeviceFacts { ecc_errors, compute_processes, ..known.clone() } == facts
         };
         if !devices.iter().any(is_same) {
             devices.push(facts);

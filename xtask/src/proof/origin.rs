@@ -110,7 +110,7 @@ impl Origin {
     pub(super) fn doctests(&self, scratch: &Path, timeout: Duration) -> Result<TestResult, XtaskError> {
         match self {
             Self::Checkout(root) => {
-                step("running the doc tests: cargo test --workspace --doc");
+                step("running the doc tests");
                 doctests::run(root, &Workspace::load(root)?, scratch, timeout)
             }
             Self::Kit(_) => {

@@ -1,11 +1,11 @@
 //! The library, devices and primary contexts.
 #![allow(non_snake_case, reason = "the names are the driver's")]
 
-use std::ffi::{c_char, c_int, c_uint, c_void};
+use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::ptr::without_provenance_mut;
 
 use super::{driver, give, wanted};
-use crate::code::{INVALID_CONTEXT, INVALID_VALUE, NO_DEVICE, name_and_text};
+use crate::code::{INVALID_CONTEXT, INVALID_VALUE, NO_DEVICE, text};
 use crate::state::{current_handle, set_current_handle};
 use crate::stream::Stream;
 
@@ -128,24 +128,11 @@ driver! {
     }
 }
 
-/// The texts of codes are no calls of a program to its device: they are not counted, and no fault strikes them.
+/// Asking for the text of a code is no call of a program to its device: it is not counted, and no fault strikes it.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn cuGetErrorName(error: c_uint, text: *mut *const c_char) -> c_uint {
+unsafe extern "C" fn cuGetErrorString(error: c_uint, to: *mut *const c_char) -> c_uint {
+    let text = text(error).map(CStr::as_ptr);
     // SAFETY: `cuda.h` has the caller pass a place for the answer, or it is null.
-    unsafe { give_text(text, name_and_text(error).map(|(name, _)| name.as_ptr())) }
-}
-
-/// As [`cuGetErrorName`].
-#[unsafe(no_mangle)]
-unsafe extern "C" fn cuGetErrorString(error: c_uint, text: *mut *const c_char) -> c_uint {
-    // SAFETY: `cuda.h` has the caller pass a place for the answer, or it is null.
-    unsafe { give_text(text, name_and_text(error).map(|(_, text)| text.as_ptr())) }
-}
-
-/// # Safety
-/// `to` is null or may be written to.
-unsafe fn give_text(to: *mut *const c_char, text: Option<*const c_char>) -> c_uint {
-    // SAFETY: as the caller vouches.
     match unsafe { give(to, text.unwrap_or(std::ptr::null())) } {
         Ok(()) if text.is_some() => 0,
         _ => INVALID_VALUE,

@@ -7,11 +7,6 @@ use std::ptr::{null_mut, with_exposed_provenance_mut};
 use super::{driver, give, wanted};
 use crate::code::{Answer, INVALID_VALUE, OUT_OF_MEMORY};
 use crate::pointer::{attribute, width};
-use crate::state::State;
-
-/// `CU_MEMHOSTALLOC_DEVICEMAP`, and every flag that there is.
-const DEVICE_MAP: c_uint = 2;
-const FLAGS: c_uint = 7;
 
 driver! {
     fn cuMemGetInfo_v2(free: *mut usize, total: *mut usize) with state {
@@ -53,23 +48,18 @@ driver! {
     }
 
     fn cuMemAllocHost_v2(memory: *mut *mut c_void, bytes: usize) with state {
-        // Since there is unified addressing, every device reaches it.
+        let current = state.current()?;
+        wanted(memory)?;
+        let address = state.pinned.allocate(bytes, current)?;
+        let start = usize::try_from(address).map_or(null_mut(), with_exposed_provenance_mut);
         // SAFETY: `cuda.h` has the caller pass a place for the answer, or it is null.
-        unsafe { allocate_host(state, memory, bytes, true) }
-    }
-
-    fn cuMemHostAlloc(memory: *mut *mut c_void, bytes: usize, flags: c_uint) with state {
-        if flags & !FLAGS != 0 {
-            return Err(INVALID_VALUE);
-        }
-        // SAFETY: `cuda.h` has the caller pass a place for the answer, or it is null.
-        unsafe { allocate_host(state, memory, bytes, flags & DEVICE_MAP != 0) }
+        unsafe { give(memory, start) }
     }
 
     fn cuMemHostGetDevicePointer_v2(memory: *mut u64, host: *mut c_void, flags: c_uint) with state {
         state.current()?;
         let address = as_u64(host)?;
-        if flags != 0 || !state.pinned.is_mapped(address) {
+        if flags != 0 || state.pinned.containing(address).is_none() {
             return Err(INVALID_VALUE);
         }
         // SAFETY: `cuda.h` has the caller pass a place for the answer, or it is null.
@@ -91,35 +81,6 @@ driver! {
         // SAFETY: `cuda.h` has the caller pass a place of the attribute's type, or it is null.
         unsafe { give_attribute(value, which, answer) }
     }
-
-    fn cuPointerGetAttributes(count: c_uint, which: *mut c_uint, values: *mut *mut c_void, memory: u64) with state {
-        if let Ok(current) = state.current_index() {
-            state.of(current)?.usable()?;
-        }
-        wanted(which)?;
-        wanted(values)?;
-        let count = usize::try_from(count).map_err(|_| INVALID_VALUE)?;
-        for index in 0..count {
-            // SAFETY: `cuda.h` has the caller pass `count` elements in both arrays.
-            let (which, value) = unsafe { (which.wrapping_add(index).read(), values.wrapping_add(index).read()) };
-            // What does not apply to the pointer is answered with zero, and the call succeeds.
-            let answer = attribute(state, which, memory).unwrap_or(0);
-            // SAFETY: `cuda.h` has the caller pass a place of each attribute's type.
-            unsafe { give_attribute(value, which, answer) }?;
-        }
-        Ok(())
-    }
-}
-
-/// # Safety
-/// `to` is null or may be written to.
-unsafe fn allocate_host(state: &mut State, to: *mut *mut c_void, bytes: usize, mapped: bool) -> Answer {
-    let current = state.current()?;
-    wanted(to)?;
-    let address = state.pinned.allocate(bytes, current, mapped)?;
-    let memory = usize::try_from(address).map_or(null_mut(), with_exposed_provenance_mut);
-    // SAFETY: as the caller vouches.
-    unsafe { give(to, memory) }
 }
 
 /// # Safety

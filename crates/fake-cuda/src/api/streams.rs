@@ -5,7 +5,7 @@ use std::ffi::{c_int, c_uint, c_void};
 use std::ptr::without_provenance_mut;
 
 use super::{driver, give, wanted};
-use crate::code::{INVALID_HANDLE, INVALID_VALUE, NOT_READY};
+use crate::code::{INVALID_HANDLE, INVALID_VALUE};
 use crate::stream::{Stream, Work};
 
 /// `CU_STREAM_NON_BLOCKING`.
@@ -39,15 +39,6 @@ driver! {
         let (handle, index) = state.stream(stream.addr())?;
         state.finish(handle);
         state.of(index)?.surface()
-    }
-
-    fn cuStreamQuery(stream: *mut c_void) with state {
-        let (handle, index) = state.stream(stream.addr())?;
-        let idle = state.streams.get(&handle).is_none_or(Stream::is_idle);
-        // The device is a little slower than whoever asks.
-        state.finish(handle);
-        state.of(index)?.surface()?;
-        if idle { Ok(()) } else { Err(NOT_READY) }
     }
 
     fn cuStreamWaitEvent(stream: *mut c_void, event: *mut c_void, flags: c_uint) with state {

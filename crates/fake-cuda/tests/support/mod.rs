@@ -109,7 +109,7 @@ impl Driver {
 
     pub(crate) fn allocate_host(&self, bytes: usize) -> Result<*mut u8, u32> {
         let mut memory = null_mut();
-        let code = call!(cuMemHostAlloc(&raw mut memory => *mut *mut u8, bytes => usize, 2 => u32) -> u32);
+        let code = call!(cuMemAllocHost_v2(&raw mut memory => *mut *mut u8, bytes => usize) -> u32);
         ok(code, memory)
     }
 

@@ -68,9 +68,10 @@ pub(super) fn judge(mapped: &MappedRequirement, evidence: &Evidence<'_>) -> Requ
         let elsewhere: BTreeSet<&TestId> = elsewhere.into_iter().map(|(test, _)| test).collect();
         if on_gpu.is_empty() {
             findings.add(Status::NeedsGpu, "it needs a GPU, and no record comes from one".to_owned());
-        }
-        for test in elsewhere.difference(&on_gpu).filter(|_| !on_gpu.is_empty()) {
-            findings.add(Status::NeedsGpu, format!("it needs a GPU, and {test} used another device only"));
+        } else {
+            for test in elsewhere.difference(&on_gpu) {
+                findings.add(Status::NeedsGpu, format!("it needs a GPU, and {test} used another device only"));
+            }
         }
     }
 

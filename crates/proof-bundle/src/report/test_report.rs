@@ -122,7 +122,7 @@ fn tests(source: &Source) -> String {
     let on = &source.coverage.summary.tests_on;
     if !on.is_empty() {
         let rows = on.iter().map(|(device, count)| [device.clone(), count.to_string()]);
-        text.push_str(&format!("{}\n", table(["Device of their records", "Tests"], rows)));
+        text.push_str(&table(["Device of their records", "Tests"], rows));
     }
     if !source.coverage.tests_not_passed.is_empty() {
         text.push_str(&table(
