@@ -25,7 +25,7 @@ pub(crate) fn find() -> Found {
     let discovery = vram_residency::discover();
     let mut devices = Vec::new();
     let mut broken = Vec::new();
-    for (index, device) in discovery.devices.iter().enumerate() {
+    for (index, device) in &discovery.devices {
         match device.facts() {
             Ok(facts) => devices.push(facts),
             Err(error) => broken.push(format!("device {index} is present but broken: {error}")),
@@ -79,7 +79,7 @@ impl Chosen {
     pub(crate) fn manager(&self, config: VramConfig, capacity_bytes: u64) -> Result<VramManager, VramError> {
         let config = config.audit(Arc::new(MemorySink::new()));
         if self.class != DeviceClass::Simulated {
-            return VramManager::require_gpu(config);
+            return VramManager::require_gpu(config.gpus([self.index]));
         }
         let device = SimulatedConfig::default();
         let capacity = device.capacity_bytes.max(capacity_bytes);

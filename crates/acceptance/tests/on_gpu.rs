@@ -19,8 +19,8 @@ use workers::Worker;
 /// A worker on the GPU that the proof chose (`PROOF_GPU`), or on the first.
 fn worker() -> Worker {
     let events = Arc::new(MemorySink::new());
-    let manager = VramManager::require_gpu(VramConfig::default().audit(events.clone())).unwrap();
     let gpu_device = std::env::var("PROOF_GPU").map_or(0, |index| index.parse().unwrap());
+    let manager = VramManager::require_gpu(VramConfig::default().audit(events.clone()).gpus([gpu_device])).unwrap();
     Worker { manager, events, gpu_device }
 }
 

@@ -16,7 +16,7 @@ fn new_and_require_gpu_use_the_devices_of_the_driver_and_give_everything_back() 
     let driver = FakeDriver::start(2).unwrap();
     let weights = b"weights of a model".repeat(300_000);
     for manager in [VramManager::new(), VramManager::require_gpu(VramConfig::default()).unwrap()] {
-        assert_eq!((manager.device_class().unwrap(), manager.device_count()), (DeviceClass::FakeDriver, 2));
+        assert_eq!((manager.device_class().unwrap(), manager.device_indices()), (DeviceClass::FakeDriver, vec![0, 1]));
         let shard = manager.seal_model(&weights, 1).unwrap();
         assert!(driver.memory_holds(1, &weights[..64]) && !driver.memory_holds(0, &weights[..64]));
         manager.verify_sealed(&shard).unwrap();
@@ -31,6 +31,36 @@ fn new_and_require_gpu_use_the_devices_of_the_driver_and_give_everything_back() 
         assert!(!driver.memory_holds(1, &weights[..64]));
     }
     assert_eq!(driver.leaks(), Leaks::default());
+}
+
+#[test]
+fn gpus_that_are_not_named_are_not_opened_and_the_named_keep_their_indices() {
+    let driver = FakeDriver::start(3).unwrap();
+    // A GPU that is broken is in nobody's way who does not use it.
+    driver.plant(DriverFault::at("cuDevicePrimaryCtxRetain", 2, 214));
+    let manager = VramManager::require_gpu(VramConfig::default().gpus([2])).unwrap();
+    assert_eq!(manager.device_indices(), [2]);
+    assert_eq!((driver.count("cuDevicePrimaryCtxRetain"), driver.faults_struck()), (1, 0));
+    let weights = b"weights of a model".repeat(300_000);
+    let shard = manager.seal_model(&weights, 2).unwrap();
+    assert_eq!((shard.gpu_device, manager.device_facts(2).unwrap().index), (2, 2));
+    assert!(driver.memory_holds(2, &weights[..64]));
+    manager.verify_for_execute(&shard).unwrap().launch(&manager.stream(2).unwrap(), |_| ()).unwrap();
+    let attestation = manager.attest_residency().unwrap();
+    let attested: Vec<u32> = attestation.devices().iter().map(|one| one.record.device.index).collect();
+    assert_eq!(attested, [2]);
+    for index in [0, 1, 3] {
+        let error = manager.seal_model(&weights, index).unwrap_err();
+        assert_eq!(error.to_string(), format!("gpu index {index} is not in use: choose one of [2]"));
+    }
+    assert_eq!(driver.count("cuDevicePrimaryCtxRetain"), 1);
+    // Whoever names the broken one is told so, and whoever names none or one that is not there is told that.
+    let refused = |gpus: &[u32]| VramManager::require_gpu(VramConfig::default().gpus(gpus.to_vec())).unwrap_err();
+    let broken = refused(&[0, 2]).to_string();
+    assert!(broken.contains("cuDevicePrimaryCtxRetain says CUDA_ERROR_ECC_UNCORRECTABLE (214)"), "{broken}");
+    let unknown = refused(&[3]).to_string();
+    assert!(unknown.contains("cuDeviceGet says CUDA_ERROR_INVALID_DEVICE (101); choose a device that"), "{unknown}");
+    assert!(refused(&[]).to_string().starts_with("no GPU: the settings name no GPU"));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use facts::DeviceClass;
 /// A device of the fake driver, which nobody else uses meanwhile. Whoever is dropped last looks for what was not given back.
 fn bench() -> Bench {
     let driver = FakeDriver::start(1).unwrap();
-    let device = discover().devices.pop().unwrap();
+    let device = discover().devices.remove(&0).unwrap();
     assert_eq!(device.facts().unwrap().class, DeviceClass::FakeDriver);
     Bench::new(device).keeping(AtTheEnd(driver))
 }

@@ -11,15 +11,15 @@
 mod devices;
 
 use content_digest::TreeHasher;
-use cuda_ffi::discover;
+use cuda_ffi::discover_only;
 use devices::Bench;
 use facts::DeviceClass;
 
 /// The GPU that the proof chose (`PROOF_GPU`), or the first.
 fn bench() -> Bench {
     let index = std::env::var("PROOF_GPU").map_or(0, |index| index.parse().unwrap());
-    let found = discover();
-    let device = found.devices.into_iter().nth(index).unwrap_or_else(|| panic!("no GPU {index}: {}", found.reason));
+    let mut found = discover_only(&[index].into());
+    let device = found.devices.remove(&index).unwrap_or_else(|| panic!("no GPU {index}: {}", found.reason));
     assert_eq!(device.facts().unwrap().class, DeviceClass::Gpu);
     Bench::new(device)
 }

@@ -124,6 +124,7 @@ pub(crate) fn loses_context(code: u32) -> bool {
 pub(crate) fn advice(code: u32) -> Option<&'static str> {
     Some(match code {
         34 => "the library that was found is the toolkit's stub: take its folder off the library path",
+        101 => "choose a device that nvidia-smi lists and CUDA_VISIBLE_DEVICES leaves; the first of these is 0",
         46 => "another process holds the device for itself: check nvidia-smi for the compute mode",
         209 | 218 | 222 | 223 => "use a GPU of compute capability 7.5 or newer, and NVIDIA driver 580 or newer",
         802 => "the system is not ready: check that nvidia-fabricmanager runs, then start again",

@@ -1,5 +1,6 @@
 //! Which devices this host has, and what was looked at to find out.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{env, fs};
@@ -30,22 +31,32 @@ pub enum NoGpu {
     NoDevice,
 }
 
-/// What [`discover`] found.
+/// What [`discover`] or [`discover_only`] found.
 pub struct Discovery {
-    /// The devices, by index. One that is present but broken is among them; its operations give the cause.
-    pub devices: Vec<Arc<dyn Device>>,
+    /// The devices by their indices. One that cannot be opened is among them; its operations give the cause.
+    pub devices: BTreeMap<u32, Arc<dyn Device>>,
     /// Why there is no device; of no meaning where there is one.
     pub reason: NoGpu,
     /// What was looked at and what was there, a line each, for a person to read. It differs between hosts.
     pub seen: Vec<String>,
 }
 
-/// Opens the CUDA driver and its devices, where there are any, and looks for the files that belong to it. A device that is
-/// present and cannot be opened is among the devices, and gives its cause whatever it is asked.
-#[cfg(feature = "cuda")]
+/// Opens the CUDA driver and all of its devices, where there are any, and looks for the files that belong to it. Without the
+/// feature `cuda` it opens nothing.
 pub fn discover() -> Discovery {
+    discover_among(None)
+}
+
+/// The same for the devices with these indices alone (the driver's, which `CUDA_VISIBLE_DEVICES` renumbers). No other is
+/// opened. An index that the driver does not know is a device that cannot be opened.
+pub fn discover_only(indices: &BTreeSet<u32>) -> Discovery {
+    discover_among(Some(indices))
+}
+
+#[cfg(feature = "cuda")]
+fn discover_among(only: Option<&BTreeSet<u32>>) -> Discovery {
     let mut seen = look(Path::new("/"), search_path()).seen;
-    let (devices, reason) = match crate::cuda::open_all() {
+    let (devices, reason) = match crate::cuda::open_devices(only) {
         Ok(devices) => {
             seen.push(format!("the driver was opened: {} devices", devices.len()));
             (devices, NoGpu::NoDevice)
@@ -55,17 +66,17 @@ pub fn discover() -> Discovery {
                 NoGpu::NoDriver(missing) => format!("the driver was not opened: {missing}"),
                 _ => "the driver was opened: no device".to_owned(),
             });
-            (Vec::new(), reason)
+            (BTreeMap::new(), reason)
         }
     };
     Discovery { devices, reason, seen }
 }
 
-/// Looks for the files of a CUDA driver. This build cannot use one (feature `cuda`), and opens nothing.
+/// Looks for the files of a CUDA driver, which this build cannot use.
 #[cfg(not(feature = "cuda"))]
-pub fn discover() -> Discovery {
+fn discover_among(_: Option<&BTreeSet<u32>>) -> Discovery {
     let Files { driver, device, seen } = look(Path::new("/"), search_path());
-    Discovery { devices: Vec::new(), reason: without_backend(driver, device), seen }
+    Discovery { devices: BTreeMap::new(), reason: without_backend(driver, device), seen }
 }
 
 /// Why a build without the backend has no GPU.

@@ -26,7 +26,7 @@ pub use content_digest::{Tree, TreeDigest};
 #[cfg(feature = "cuda")]
 pub use cuda::CudaDevice;
 pub use device::{Device, DeviceAddress, MemoryId};
-pub use discovery::{Discovery, NoGpu, discover};
+pub use discovery::{Discovery, NoGpu, discover, discover_only};
 pub use error::{DriverError, Operation};
 #[cfg(feature = "fake-driver")]
 pub use fake_driver::{DriverFault, FakeAllocation, FakeAttribute, FakeDriver, FakeDriverError, FakePointer, Leaks};

@@ -22,7 +22,7 @@ const MIB: usize = 1 << 20;
 /// A driver with `count` devices, and the devices.
 fn start(count: u32) -> (FakeDriver, Vec<Arc<dyn Device>>) {
     let driver = FakeDriver::start(count).unwrap();
-    (driver, discover().devices)
+    (driver, discover().devices.into_values().collect())
 }
 
 /// A driver with one device, and the device.
@@ -200,7 +200,7 @@ fn facts_are_those_that_the_driver_reports() {
     driver.set_name(1, "Second").unwrap();
     driver.set_uuid(1, *b"0123456789abcdef").unwrap();
     driver.set_capacity(1, 3 << 30, 1 << 30).unwrap();
-    let devices = discover().devices;
+    let devices: Vec<_> = discover().devices.into_values().collect();
     let facts = devices[1].facts().unwrap();
     assert_eq!((facts.index, facts.class, facts.name.as_str()), (1, DeviceClass::FakeDriver, "Second"));
     assert_eq!(facts.uuid.as_bytes(), b"0123456789abcdef");

@@ -21,7 +21,7 @@ const CODES: [u32; 5] = [2, 214, 46, 719, 226];
 
 fn one() -> (FakeDriver, Arc<dyn Device>) {
     let driver = FakeDriver::start(1).unwrap();
-    let device = discover().devices.remove(0);
+    let device = discover().devices.remove(&0).unwrap();
     (driver, device)
 }
 
@@ -278,7 +278,7 @@ fn no_device_is_told_apart_from_one_that_cannot_be_opened() {
     assert!(found.devices.is_empty());
     assert_eq!(found.reason, NoGpu::NoDevice);
     driver.plant(DriverFault::at("cuInit", 1, 803));
-    let broken = discover().devices.remove(0);
+    let broken = discover().devices.remove(&0).unwrap();
     let text = "could not open the device: cuInit says CUDA_ERROR_SYSTEM_DRIVER_MISMATCH (803); \
                 the driver's library and kernel module differ: reinstall the driver, or restart the machine";
     assert_eq!(broken.facts().unwrap_err().to_string(), text);
@@ -303,13 +303,13 @@ fn a_device_that_fails_while_it_is_opened_is_broken_and_keeps_nothing() {
             let devices = discover().devices;
             assert_eq!(devices.len(), 2);
             assert_eq!(driver.faults_struck(), 1);
-            match devices[0].facts() {
+            match devices[&0].facts() {
                 // What was current before could not be made so again, which may pass; a device that is lost by it fails later.
                 Ok(_) => assert_eq!(function, "cuCtxSetCurrent", "call {nth} fails with {code}"),
                 Err(error) if function == "cuCtxSetCurrent" => assert_eq!(error.code(), code, "call {nth}"),
                 Err(error) => assert_eq!((error.function(), error.code()), (Some(&**function), code), "call {nth}"),
             }
-            devices[1].facts().unwrap();
+            devices[&1].facts().unwrap();
             drop(devices);
             let leaks = driver.leaks();
             if code == 2 {

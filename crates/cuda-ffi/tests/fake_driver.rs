@@ -16,7 +16,7 @@ use facts::{DeviceClass, EccMode, MemoryType};
 const CHUNK: u64 = 1 << 21;
 
 fn first_device() -> Arc<dyn Device> {
-    discover().devices.into_iter().next().expect("a device of the fake driver")
+    discover().devices.remove(&0).expect("a device of the fake driver")
 }
 
 #[test]
@@ -27,11 +27,12 @@ fn facts_come_from_the_fake_driver_and_are_of_its_class() {
     driver.set_name(0, "NVIDIA GB10").unwrap();
     driver.set_capacity(0, 1 << 30, 1 << 20).unwrap();
     let devices = discover().devices;
-    let facts = devices[0].facts().unwrap();
+    let [first, second] = [0, 1].map(|index| &devices[&index]);
+    let facts = first.facts().unwrap();
     assert_eq!((facts.class, facts.integrated, facts.ecc_mode), (DeviceClass::FakeDriver, true, EccMode::Enabled));
     assert_eq!((facts.name.as_str(), facts.total_bytes), ("NVIDIA GB10", 1 << 30));
-    assert!(!devices[1].facts().unwrap().integrated);
-    assert_ne!(devices[1].facts().unwrap().uuid, facts.uuid);
+    assert!(!second.facts().unwrap().integrated);
+    assert_ne!(second.facts().unwrap().uuid, facts.uuid);
     let uuid = [9; 16];
     driver.set_uuid(0, uuid).unwrap();
     assert_eq!(driver.set_uuid(2, uuid), Err(FakeDriverError::Refused("set a uuid")));

@@ -21,7 +21,7 @@ const QUIET: u64 = 9;
 
 fn one() -> (FakeDriver, Arc<dyn Device>) {
     let driver = FakeDriver::start(1).unwrap();
-    let device = discover().devices.remove(0);
+    let device = discover().devices.remove(&0).unwrap();
     (driver, device)
 }
 

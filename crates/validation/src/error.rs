@@ -29,13 +29,13 @@ pub enum ValidationError {
         /// Which character it is, counted from 1.
         position: usize,
     },
-    /// No device has this index.
-    #[error("gpu index {index} does not exist: {device_count} found, numbered from 0")]
-    GpuIndexOutOfRange {
+    /// No device in use has this index.
+    #[error("gpu index {index} is not in use: choose one of {in_use:?}")]
+    GpuIndexNotInUse {
         /// The index asked for.
         index: u32,
-        /// How many devices there are.
-        device_count: u32,
+        /// The indices of the devices in use.
+        in_use: Vec<u32>,
     },
     /// The model has no bytes.
     #[error("model is empty: give at least 1 byte")]

@@ -6,23 +6,23 @@ use serde::Serialize;
 
 use crate::ValidationError;
 
-/// The number of a device that exists, counted from 0.
+/// The number of a device in use, as the driver counts from 0.
 ///
 /// An index says where a device is now and can be renumbered; what names a device for good is its uuid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct GpuIndex(u32);
 
 impl GpuIndex {
-    /// Takes `index` as the number of one of `device_count` devices.
+    /// Takes `index` as the number of one of the devices in use.
     ///
     /// # Errors
     ///
-    /// [`ValidationError::GpuIndexOutOfRange`] unless `index` is below `device_count`.
-    pub fn parse(index: u32, device_count: u32) -> Result<Self, ValidationError> {
-        if index >= device_count {
-            return Err(ValidationError::GpuIndexOutOfRange { index, device_count });
+    /// [`ValidationError::GpuIndexNotInUse`] unless `index` is one of `in_use`.
+    pub fn parse(index: u32, in_use: &[u32]) -> Result<Self, ValidationError> {
+        if in_use.contains(&index) {
+            return Ok(Self(index));
         }
-        Ok(Self(index))
+        Err(ValidationError::GpuIndexNotInUse { index, in_use: in_use.to_vec() })
     }
 
     /// The number, counted from 0.

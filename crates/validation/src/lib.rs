@@ -2,7 +2,7 @@
 //!
 //! Each type has one way in, `parse`, that returns a [`ValidationError`] saying what was wrong and what is
 //! accepted. Deserialising goes through the same check where the check needs nothing but the value itself;
-//! [`GpuIndex`] and [`ModelSize`] depend on a limit that only the running process knows, so they are not
+//! [`GpuIndex`] and [`ModelSize`] depend on what only the running process knows, so they are not
 //! deserialisable at all.
 #![forbid(unsafe_code)]
 

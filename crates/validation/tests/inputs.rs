@@ -27,10 +27,10 @@ fn variant(error: &impl Debug) -> String {
     text[..end.unwrap_or(text.len())].to_owned()
 }
 
-/// Which of `count` numbers from 0 on are accepted.
-fn accepted_indices(count: u32) -> Vec<u32> {
-    let asked = (0..=count + 2).chain([u32::MAX - 1, u32::MAX]);
-    asked.filter_map(|index| GpuIndex::parse(index, count).ok()).map(GpuIndex::get).collect()
+/// Which of the numbers from 0 to 9, and of the largest two, are accepted.
+fn accepted_indices(in_use: &[u32]) -> Vec<u32> {
+    let asked = (0..10).chain([u32::MAX - 1, u32::MAX]);
+    asked.filter_map(|index| GpuIndex::parse(index, in_use).ok()).map(GpuIndex::get).collect()
 }
 
 #[test]
@@ -98,21 +98,16 @@ fn test_size_exceeds_max_rejected() {
 #[test]
 fn test_valid_device_in_range() {
     proves!("00§4.4", "IV-002");
-    for count in [0_u32, 1, 2, 8] {
-        let all: Vec<u32> = (0..count).collect();
-        check(Stream::InputValidation, "device_indices_accepted", all, accepted_indices(count));
+    let all: Vec<u32> = (0..8).collect();
+    for in_use in [&[][..], &[0], &[3], &[0, 1], &[2, 5, 7], &all, &[u32::MAX]] {
+        check(Stream::InputValidation, "device_indices_accepted", in_use, accepted_indices(in_use));
     }
     check(
         Stream::InputValidation,
         "device_index_refusals",
-        ["GpuIndexOutOfRange"; 4],
-        [(0, 0), (1, 1), (8, 8), (u32::MAX, u32::MAX)].map(|(index, count)| outcome(GpuIndex::parse(index, count))),
-    );
-    check(
-        Stream::InputValidation,
-        "device_index_largest",
-        u32::MAX - 1,
-        GpuIndex::parse(u32::MAX - 1, u32::MAX).map_or(0, GpuIndex::get),
+        ["GpuIndexNotInUse"; 5],
+        [(0, &[][..]), (1, &[0]), (1, &[0, 2]), (8, &all), (u32::MAX, &all)]
+            .map(|(index, in_use)| outcome(GpuIndex::parse(index, in_use))),
     );
 }
 
@@ -292,7 +287,7 @@ fn error_messages_say_what_is_accepted() {
         ShardId::parse("model\n2025 INFO all is well").unwrap_err(),
         ShardId::parse("\u{202e}ledom").unwrap_err(),
         ShardId::parse("modèle").unwrap_err(),
-        GpuIndex::parse(2, 2).unwrap_err(),
+        GpuIndex::parse(2, &[0, 1]).unwrap_err(),
         ModelSize::parse(0, 1).unwrap_err(),
         ModelSize::parse(2, 1).unwrap_err(),
         DigestHex::parse("abc").unwrap_err(),
@@ -307,7 +302,7 @@ fn error_messages_say_what_is_accepted() {
         ["4096", "7", "part 3 of 8"],
         [
             ModelSize::parse(4096, 4096).map(|size| size.to_string()),
-            GpuIndex::parse(7, 8).map(|index| index.to_string()),
+            GpuIndex::parse(7, &[1, 7]).map(|index| index.to_string()),
             TensorParallel::parse(3, 8).map(|part| part.to_string()),
         ]
         .map(|shown| shown.unwrap_or_else(|error| error.to_string())),
@@ -327,7 +322,7 @@ fn error_messages_say_what_is_accepted() {
     shard id has '\n' as character 6: use only ASCII letters, digits, '-' and '_'
     shard id has '\u{202e}' as character 1: use only ASCII letters, digits, '-' and '_'
     shard id has '\u{e8}' as character 4: use only ASCII letters, digits, '-' and '_'
-    gpu index 2 does not exist: 2 found, numbered from 0
+    gpu index 2 is not in use: choose one of [0, 1]
     model is empty: give at least 1 byte
     model has 2 bytes, more than the configured maximum of 1: raise the maximum or split the model
     digest has 3 characters: give exactly 64 hex digits

@@ -1,5 +1,6 @@
 //! What a worker may set: for the manager as a whole, and for one shard.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use audit::{AuditSink, TracingSink};
@@ -14,18 +15,20 @@ pub struct VramConfig {
     pub(crate) audit: Arc<dyn AuditSink>,
     pub(crate) max_model_bytes: u64,
     pub(crate) rank: TensorParallel,
+    pub(crate) gpus: Option<BTreeSet<u32>>,
     pub(crate) simulated_devices: Vec<SimulatedConfig>,
 }
 
 impl Default for VramConfig {
-    /// No token (a random key for this process), events to `tracing`, models of up to 100 GiB, rank 0 of 1, and one
-    /// simulated device where a simulation is asked for.
+    /// No token (a random key for this process), events to `tracing`, models of up to 100 GiB, rank 0 of 1, every
+    /// GPU of the host, and one simulated device where a simulation is asked for.
     fn default() -> Self {
         Self {
             token: None,
             audit: Arc::new(TracingSink),
             max_model_bytes: DEFAULT_MAX_MODEL_BYTES,
             rank: TensorParallel::default(),
+            gpus: None,
             simulated_devices: vec![SimulatedConfig::default()],
         }
     }
@@ -61,6 +64,15 @@ impl VramConfig {
         self
     }
 
+    /// The GPUs to use, by the driver's index: no other is opened, judged or attested. They keep their indices.
+    ///
+    /// `CUDA_VISIBLE_DEVICES` comes first: what it leaves is numbered from 0. A simulation takes no notice of this.
+    #[must_use]
+    pub fn gpus(mut self, indices: impl IntoIterator<Item = u32>) -> Self {
+        self.gpus = Some(indices.into_iter().collect());
+        self
+    }
+
     /// The devices of a simulation, in order of their index.
     #[must_use]
     pub fn simulated_devices(mut self, devices: Vec<SimulatedConfig>) -> Self {
@@ -75,6 +87,7 @@ impl std::fmt::Debug for VramConfig {
             .field("token", &self.token.as_ref().map(|_| "SecretToken(..)"))
             .field("max_model_bytes", &self.max_model_bytes)
             .field("rank", &self.rank)
+            .field("gpus", &self.gpus)
             .field("simulated_devices", &self.simulated_devices)
             .finish_non_exhaustive()
     }

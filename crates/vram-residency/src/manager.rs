@@ -66,13 +66,19 @@ impl VramManager {
         started.unwrap_or_else(|error| Self { core: Err(error.to_string()) })
     }
 
-    /// Starts on the GPUs of this machine.
+    /// Starts on the GPUs of this machine, or on those that [`VramConfig::gpus`] names.
     ///
     /// # Errors
-    /// [`VramError::NoGpu`] says what was looked for when there is none; [`VramError::Driver`] when a GPU is present
-    /// but broken; [`VramError::Seal`] when the token is unusable.
+    /// [`VramError::NoGpu`] says what was looked for when there is none; [`VramError::Driver`] when one of them is
+    /// broken, or the driver knows none of that index; [`VramError::Seal`] when the token is unusable.
     pub fn require_gpu(config: VramConfig) -> Result<Self, VramError> {
-        let found = cuda_ffi::discover();
+        let found = match &config.gpus {
+            None => cuda_ffi::discover(),
+            Some(chosen) if chosen.is_empty() => {
+                return Err(VramError::NoGpu { reason: "the settings name no GPU".to_owned() });
+            }
+            Some(chosen) => cuda_ffi::discover_only(chosen),
+        };
         if found.devices.is_empty() {
             return Err(VramError::NoGpu { reason: found.reason.to_string() });
         }
@@ -90,7 +96,7 @@ impl VramManager {
         if simulated.is_empty() {
             return Err(VramError::NoGpu { reason: "the settings name no simulated device".to_owned() });
         }
-        let devices = simulated.iter().map(|device| Arc::clone(device) as Arc<dyn Device>).collect();
+        let devices = (0..).zip(simulated.iter().map(|device| Arc::clone(device) as Arc<dyn Device>));
         #[cfg_attr(not(feature = "test-hooks"), allow(unused_mut, reason = "only the test hooks change it"))]
         let mut manager = Self::on_devices(&config, devices)?;
         #[cfg(feature = "test-hooks")]
@@ -98,14 +104,18 @@ impl VramManager {
         Ok(manager)
     }
 
-    pub(crate) fn on_devices(config: &VramConfig, found: Vec<Arc<dyn Device>>) -> Result<Self, VramError> {
+    /// Starts on devices by their indices, in order of these.
+    pub(crate) fn on_devices(
+        config: &VramConfig,
+        found: impl IntoIterator<Item = (u32, Arc<dyn Device>)>,
+    ) -> Result<Self, VramError> {
         let key = match &config.token {
             Some(token) => SealKey::derive(token)?,
             None => SealKey::random()?,
         };
         let mut class = DeviceClass::Gpu;
-        let mut devices = Vec::with_capacity(found.len());
-        for (index, device) in (0_u32..).zip(found) {
+        let mut devices = Vec::new();
+        for (index, device) in found {
             // One simulated device makes the whole manager simulated: it is never shown as more than its least part.
             class = match (class, device.facts()?.class) {
                 (DeviceClass::Gpu, other) | (other, DeviceClass::Gpu) => other,
@@ -160,16 +170,16 @@ impl VramManager {
         Ok(self.core()?.class)
     }
 
-    /// Number of devices; their indices run from 0.
+    /// The indices of the devices that the manager uses, in order; none when it never started.
     #[must_use]
-    pub fn device_count(&self) -> u32 {
-        self.core.as_ref().map_or(0, Core::device_count)
+    pub fn device_indices(&self) -> Vec<u32> {
+        self.core.as_ref().map(Core::device_indices).unwrap_or_default()
     }
 
     /// What the driver reports of a device now.
     ///
     /// # Errors
-    /// [`VramError::InvalidInput`] for an index out of range, [`VramError::Stopped`], [`VramError::Driver`].
+    /// [`VramError::InvalidInput`] for an index that is not in use, [`VramError::Stopped`], [`VramError::Driver`].
     pub fn device_facts(&self, gpu_device: u32) -> Result<DeviceFacts, VramError> {
         self.running()?.slot(gpu_device)?.facts()
     }
@@ -177,7 +187,7 @@ impl VramManager {
     /// Device memory that the manager may use on a device, in bytes.
     ///
     /// # Errors
-    /// [`VramError::InvalidInput`] for an index out of range, [`VramError::Stopped`].
+    /// [`VramError::InvalidInput`] for an index that is not in use, [`VramError::Stopped`].
     pub fn total_vram(&self, gpu_device: u32) -> Result<u64, VramError> {
         Ok(self.running()?.slot(gpu_device)?.ledger.books().capacity_bytes)
     }
@@ -185,7 +195,7 @@ impl VramManager {
     /// Device memory that live shards use on a device, in bytes, quarantined memory included.
     ///
     /// # Errors
-    /// [`VramError::InvalidInput`] for an index out of range, [`VramError::Stopped`] when the manager never started.
+    /// [`VramError::InvalidInput`] for an index that is not in use, [`VramError::Stopped`] when the manager never started.
     pub fn used_vram(&self, gpu_device: u32) -> Result<u64, VramError> {
         let books = self.core()?.slot(gpu_device)?.ledger.books();
         Ok(books.used_bytes.saturating_add(books.quarantined_bytes))
@@ -195,7 +205,7 @@ impl VramManager {
     /// driver have free.
     ///
     /// # Errors
-    /// [`VramError::InvalidInput`] for an index out of range, [`VramError::Stopped`], [`VramError::Driver`].
+    /// [`VramError::InvalidInput`] for an index that is not in use, [`VramError::Stopped`], [`VramError::Driver`].
     pub fn available_vram(&self, gpu_device: u32) -> Result<u64, VramError> {
         let slot = self.running()?.slot(gpu_device)?;
         let free = slot.device.capacity().map_err(|error| slot.driver_failed(error))?.free_bytes;
@@ -205,7 +215,7 @@ impl VramManager {
     /// A stream on a device, to launch work on.
     ///
     /// # Errors
-    /// [`VramError::InvalidInput`] for an index out of range, [`VramError::Stopped`].
+    /// [`VramError::InvalidInput`] for an index that is not in use, [`VramError::Stopped`].
     pub fn stream(&self, gpu_device: u32) -> Result<Stream, VramError> {
         let core = self.running()?;
         let slot = core.slot(gpu_device)?;
@@ -250,21 +260,22 @@ impl std::fmt::Debug for VramManager {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("VramManager")
             .field("device_class", &self.core.as_ref().ok().map(|core| core.class))
-            .field("device_count", &self.device_count())
+            .field("devices", &self.device_indices())
             .field("stop_cause", &self.stop_cause())
             .finish_non_exhaustive()
     }
 }
 
 impl Core {
-    pub(crate) fn device_count(&self) -> u32 {
-        u32::try_from(self.devices.len()).unwrap_or(u32::MAX)
+    pub(crate) fn device_indices(&self) -> Vec<u32> {
+        self.devices.iter().map(|slot| slot.index).collect()
     }
 
     pub(crate) fn slot(&self, gpu_device: u32) -> Result<&Arc<DeviceSlot>, VramError> {
-        let index = GpuIndex::parse(gpu_device, self.device_count())?;
+        let index = GpuIndex::parse(gpu_device, &self.device_indices())?;
         self.devices
-            .get(index.get() as usize)
+            .iter()
+            .find(|slot| slot.index == index.get())
             .ok_or_else(|| VramError::Stopped { cause: format!("device {gpu_device} is gone") })
     }
 

@@ -191,7 +191,7 @@ mod tests {
     fn a_manager_is_vram_only_while_a_gpu_holds_shards_and_breaks_no_rule() {
         let device = SimulatedDevice::new(SimulatedConfig::default());
         let gpu: Arc<dyn Device> = Arc::new(PretendedGpu(Arc::clone(&device)));
-        let manager = VramManager::on_devices(&VramConfig::default(), vec![gpu]).unwrap();
+        let manager = VramManager::on_devices(&VramConfig::default(), [(0, gpu)]).unwrap();
         assert!(!manager.is_vram_only(), "nothing is shown to lie in an empty GPU");
         let shard = manager.seal_model(b"weights", 0).unwrap();
         assert!(manager.is_vram_only());

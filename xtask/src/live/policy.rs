@@ -17,14 +17,11 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), VramError> {
     let shard = manager.seal_model(&Generator::new(context.seed).bytes(1 << 20), gpu)?;
 
     // Only a real GPU can yield "enforced"; anything less is said to be simulated.
-    // A device that holds nothing, beside the one that holds the shard, has shown nothing.
-    let (of_ours, of_others, vram_only) = match context.device.class {
-        DeviceClass::Gpu => ("enforced", "unproven", manager.device_count() == 1),
-        DeviceClass::FakeDriver | DeviceClass::Simulated => ("simulated", "simulated", false),
+    let (outcome_of_the_device, vram_only) = match context.device.class {
+        DeviceClass::Gpu => ("enforced", true),
+        DeviceClass::FakeDriver | DeviceClass::Simulated => ("simulated", false),
     };
     let decisions = manager.enforce_vram_only_policy()?;
-    let expected: Vec<&str> =
-        (0..manager.device_count()).map(|index| if index == gpu { of_ours } else { of_others }).collect();
     // The facts that each decision is made from, so that whoever reads the record can judge them again.
     let attestation = manager.attest_residency()?;
     let outcomes: Vec<_> = decisions.iter().map(|decision| json!(decision.outcome())).collect();
@@ -36,13 +33,13 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), VramError> {
             .field("decisions", attestation.devices())
             .field("explanation", "rules VP-001 to VP-006 were judged from what the driver reports now")
             .observe(
-                json!({"outcomes": expected, "is_vram_only": vram_only}),
+                json!({"outcomes": [outcome_of_the_device], "is_vram_only": vram_only}),
                 json!({"outcomes": outcomes, "is_vram_only": manager.is_vram_only()}),
             )
     });
 
     let facts = manager.device_facts(gpu)?;
-    let beyond = manager.seal_model(b"x", manager.device_count());
+    let elsewhere = manager.seal_model(b"x", gpu.wrapping_add(1));
     context.emit(PolicyEnforcement, "gpu_device_validation", |record| {
         record
             .field("gpu_device", gpu)
@@ -50,11 +47,11 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), VramError> {
             .field("device_facts", &facts)
             .field(
                 "explanation",
-                "the device reports the class of this run, and an index past the last device is refused",
+                "the device reports the class of this run, and the index of a device that is not in use is refused",
             )
             .observe(
-                json!({"class": context.device.class, "index_past_the_end": "refused: invalid input"}),
-                json!({"class": facts.class, "index_past_the_end": outcome(&beyond)}),
+                json!({"class": context.device.class, "another_index": "refused: invalid input"}),
+                json!({"class": facts.class, "another_index": outcome(&elsewhere)}),
             )
     });
     integrated_device(context)

@@ -21,6 +21,11 @@ impl Worker {
         self.manager.device_class().unwrap()
     }
 
+    /// Where the device is among the manager's.
+    fn place(&self) -> usize {
+        self.manager.device_indices().iter().position(|index| *index == self.gpu_device).unwrap()
+    }
+
     fn seal(&self, bytes: usize) -> SealedShard {
         self.manager.seal_model(&pattern(bytes), self.gpu_device).unwrap()
     }
@@ -42,7 +47,7 @@ pub(crate) fn policy_holds(worker: &Worker) {
         DeviceClass::Simulated | DeviceClass::FakeDriver => (Outcome::Simulated, Outcome::Simulated),
     };
     let judge = || {
-        let decision = worker.manager.enforce_vram_only_policy().unwrap().remove(worker.gpu_device as usize);
+        let decision = worker.manager.enforce_vram_only_policy().unwrap().remove(worker.place());
         let verdicts: Vec<(Rule, Verdict)> =
             decision.findings().iter().map(|finding| (finding.rule, finding.verdict)).collect();
         (decision.outcome(), verdicts)
@@ -76,7 +81,7 @@ pub(crate) fn device_is_named(worker: &Worker) {
     let facts = worker.manager.device_facts(worker.gpu_device).unwrap();
     let shard = worker.seal(BLOCK);
     let attestation = worker.manager.attest_residency().unwrap();
-    let attested = &attestation.devices()[worker.gpu_device as usize].record.device;
+    let attested = &attestation.devices()[worker.place()].record.device;
     worker.check(
         Stream::CudaOperations,
         "the_device_is_named",

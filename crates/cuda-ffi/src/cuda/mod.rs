@@ -29,7 +29,7 @@ use compute::{Compute, SIZES};
 use context::Primary;
 use staging::Staging;
 
-pub(crate) use open::open_all;
+pub(crate) use open::open_devices;
 
 /// A GPU behind the CUDA driver, or a device of the library that stands in for the driver in tests; its facts say which.
 pub struct CudaDevice {

@@ -1,5 +1,6 @@
 //! Opening the driver and its devices.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cust::CudaFlags;
@@ -13,19 +14,22 @@ use crate::{Device, DriverError, NoGpu, Operation};
 /// `CUDA_ERROR_NO_DEVICE`.
 const NO_DEVICE: u32 = 100;
 
-/// Every device of the driver's, in its order. One that is there and cannot be opened is in the list as well, and gives its
-/// cause whatever it is asked; so does a driver that is there and does not start.
+/// The driver's devices with these indices, or all of them. One that cannot be opened is among them, and gives its cause
+/// whatever it is asked; so does each of a driver that is there and does not start.
 ///
 /// # Errors
 /// [`NoGpu::NoDriver`] with the dynamic linker's reason, [`NoGpu::NoDevice`].
-pub(crate) fn open_all() -> Result<Vec<Arc<dyn Device>>, NoGpu> {
+pub(crate) fn open_devices(only: Option<&BTreeSet<u32>>) -> Result<BTreeMap<u32, Arc<dyn Device>>, NoGpu> {
     cuda_driver::open().map_err(|missing| NoGpu::NoDriver(missing.to_string()))?;
-    match count() {
-        Ok(0) => Err(NoGpu::NoDevice),
-        Ok(count) => Ok((0..count).map(open).collect()),
-        Err(error) if error.code() == NO_DEVICE => Err(NoGpu::NoDevice),
-        Err(error) => Ok(vec![Arc::new(BrokenDevice(error))]),
-    }
+    let known = match count() {
+        Ok(0) => return Err(NoGpu::NoDevice),
+        Err(error) if error.code() == NO_DEVICE => return Err(NoGpu::NoDevice),
+        known => known,
+    };
+    // A driver that does not start has not said how many there are: the first stands for them all.
+    let all = || (0..*known.as_ref().unwrap_or(&1)).collect();
+    let indices: BTreeSet<u32> = only.cloned().unwrap_or_else(all);
+    Ok(indices.into_iter().map(|index| (index, open(index, &known))).collect())
 }
 
 fn count() -> Result<u32, DriverError> {
@@ -33,8 +37,8 @@ fn count() -> Result<u32, DriverError> {
     through_cust(Operation::Open, Ordinal::num_devices())
 }
 
-fn open(index: u32) -> Arc<dyn Device> {
-    match CudaDevice::open(index) {
+fn open(index: u32, known: &Result<u32, DriverError>) -> Arc<dyn Device> {
+    match known.clone().and_then(|_| CudaDevice::open(index)) {
         Ok(device) => Arc::new(device),
         Err(error) => Arc::new(BrokenDevice(error)),
     }
