@@ -1,4 +1,4 @@
-//! The driver's codes (`CUresult`) of CUDA 13: their names, which of them end a context, and what to do about some.
+//! The driver's codes (`CUresult`) of CUDA 13.5: their names, which of them end a context, and what to do about some.
 
 /// The code's name in `cuda.h`; `None` for a code that is not listed.
 pub(crate) fn name(code: u32) -> Option<&'static str> {
@@ -15,6 +15,7 @@ pub(crate) fn name(code: u32) -> Option<&'static str> {
         34 => "CUDA_ERROR_STUB_LIBRARY",
         36 => "CUDA_ERROR_CALL_REQUIRES_NEWER_DRIVER",
         46 => "CUDA_ERROR_DEVICE_UNAVAILABLE",
+        47 => "CUDA_ERROR_MULTICAST_RESOURCE_FULL",
         100 => "CUDA_ERROR_NO_DEVICE",
         101 => "CUDA_ERROR_INVALID_DEVICE",
         102 => "CUDA_ERROR_DEVICE_NOT_LICENSED",
@@ -43,6 +44,7 @@ pub(crate) fn name(code: u32) -> Option<&'static str> {
         224 => "CUDA_ERROR_UNSUPPORTED_EXEC_AFFINITY",
         225 => "CUDA_ERROR_UNSUPPORTED_DEVSIDE_SYNC",
         226 => "CUDA_ERROR_CONTAINED",
+        227 => "CUDA_ERROR_INSUFFICIENT_LOADER_VERSION",
         300 => "CUDA_ERROR_INVALID_SOURCE",
         301 => "CUDA_ERROR_FILE_NOT_FOUND",
         302 => "CUDA_ERROR_SHARED_OBJECT_SYMBOL_NOT_FOUND",
@@ -103,6 +105,9 @@ pub(crate) fn name(code: u32) -> Option<&'static str> {
         914 => "CUDA_ERROR_INVALID_RESOURCE_TYPE",
         915 => "CUDA_ERROR_INVALID_RESOURCE_CONFIGURATION",
         916 => "CUDA_ERROR_KEY_ROTATION",
+        917 => "CUDA_ERROR_STREAM_DETACHED",
+        918 => "CUDA_ERROR_GRAPH_RECAPTURE_FAILURE",
+        919 => "CUDA_ERROR_FABRIC_NOT_READY",
         999 => "CUDA_ERROR_UNKNOWN",
         _ => return None,
     })
@@ -126,9 +131,58 @@ pub(crate) fn advice(code: u32) -> Option<&'static str> {
         34 => "the library that was found is the toolkit's stub: take its folder off the library path",
         101 => "choose a device that nvidia-smi lists and CUDA_VISIBLE_DEVICES leaves; the first of these is 0",
         46 => "another process holds the device for itself: check nvidia-smi for the compute mode",
-        209 | 218 | 222 | 223 => "use a GPU of compute capability 7.5 or newer, and NVIDIA driver 580 or newer",
-        802 => "the system is not ready: check that nvidia-fabricmanager runs, then start again",
+        209 | 218 | 222 | 223 | 227 => "use a GPU of compute capability 7.5 or newer, and NVIDIA driver 580 or newer",
+        802 | 919 => "the system is not ready: check that nvidia-fabricmanager runs, then start again",
         803 | 804 => "the driver's library and kernel module differ: reinstall the driver, or restart the machine",
         _ => return None,
     })
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_can_mend_something_is_told_what_it_is() {
+        let about = [
+            (34, "stub"),
+            (46, "compute mode"),
+            (101, "CUDA_VISIBLE_DEVICES"),
+            (209, "driver 580"),
+            (218, "driver 580"),
+            (222, "driver 580"),
+            (223, "driver 580"),
+            (227, "driver 580"),
+            (802, "nvidia-fabricmanager"),
+            (803, "reinstall the driver"),
+            (804, "reinstall the driver"),
+            (919, "nvidia-fabricmanager"),
+        ];
+        for (code, word) in about {
+            assert!(advice(code).is_some_and(|advice| advice.contains(word)), "{code}");
+        }
+        let advised: Vec<u32> = (0..1000).filter(|code| advice(*code).is_some()).collect();
+        assert_eq!(advised, about.map(|(code, _)| code));
+    }
+
+    #[test]
+    fn a_code_has_a_name_of_its_own_and_what_cuda_h_calls_fatal_or_nobody_knows_loses_the_context() {
+        let named: Vec<u32> = (0..1000).filter(|code| name(*code).is_some()).collect();
+        let names: std::collections::BTreeSet<_> = named.iter().filter_map(|code| name(*code)).collect();
+        // As many as `CUresult` has in the header of CUDA 13.5.
+        assert_eq!((named.len(), names.len()), (106, 106));
+        let fatal: Vec<u32> = named.into_iter().filter(|code| loses_context(*code)).collect();
+        let expected =
+            [4, 46, 100, 101, 201, 214, 220, 226, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721, 810, 911, 999];
+        assert_eq!(fatal, expected);
+        assert!(loses_context(48) && loses_context(u32::MAX));
+    }
 }
