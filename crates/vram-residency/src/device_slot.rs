@@ -109,22 +109,16 @@ impl DeviceSlot {
         Ok((allocation, probe))
     }
 
-    /// What the policy judges: the device's facts and capacity now, with these allocations.
+    /// What the policy judges: the device's facts, its capacity now, and these allocations.
     pub(crate) fn policy_record(
         &self,
+        device: DeviceFacts,
         allocations: Vec<AllocationFacts>,
         probe: Option<ProbeFacts>,
         requested_bytes: u64,
     ) -> Result<PolicyRecord, VramError> {
         let capacity = self.device.capacity().map_err(|error| self.driver_failed(error))?;
-        Ok(PolicyRecord {
-            device: self.facts()?,
-            allocations,
-            probe,
-            capacity: Some(capacity),
-            requested_bytes,
-            ordinal: self.index,
-        })
+        Ok(PolicyRecord { device, allocations, probe, capacity: Some(capacity), requested_bytes, ordinal: self.index })
     }
 }
 

@@ -28,7 +28,7 @@ impl VramManager {
             .map(|slot| {
                 slot.stop.check()?;
                 let (allocations, probe) = core.resident_on(slot)?;
-                core.check_policy(slot, allocations, probe).map(|(_, decision)| decision)
+                core.check_policy(slot, slot.facts()?, allocations, probe).map(|(_, decision)| decision)
             })
             .collect()
     }
@@ -43,7 +43,7 @@ impl VramManager {
             slot.stop
                 .check()
                 .and_then(|()| core.resident_on(slot))
-                .and_then(|(allocations, probe)| slot.policy_record(allocations, probe, 0))
+                .and_then(|(allocations, probe)| slot.policy_record(slot.facts()?, allocations, probe, 0))
                 .is_ok_and(|record| record.judge().outcome() == Outcome::Enforced)
         };
         !core.devices.is_empty() && core.devices.iter().all(enforced)
@@ -61,7 +61,7 @@ impl VramManager {
         let mut devices = Vec::with_capacity(core.devices.len());
         for slot in &core.devices {
             let (allocations, probe) = core.resident_on(slot)?;
-            let (record, decision) = core.check_policy(slot, allocations, probe)?;
+            let (record, decision) = core.check_policy(slot, slot.facts()?, allocations, probe)?;
             devices.push(DeviceAttestation { record, decision });
         }
         ResidencyAttestation::sign(core.class, OffsetDateTime::now_utc(), devices, shards, &core.key)

@@ -7,7 +7,7 @@ use std::sync::{Arc, RwLock};
 use allocator::DeviceBuffer;
 use audit::Event;
 use content_digest::Tree;
-use facts::{AllocationFacts, ProbeFacts};
+use facts::{AllocationFacts, DeviceFacts, ProbeFacts};
 use policy::{Decision, PolicyRecord, Rule};
 use seal::{Tag, digests_equal};
 use time::OffsetDateTime;
@@ -151,7 +151,7 @@ impl Core {
 
     /// Fails fast by rule VP-004 when the driver has too little free memory: an error that can pass, not a violation.
     fn check_room(&self, slot: &DeviceSlot, needed_bytes: u64) -> Result<(), VramError> {
-        let record = slot.policy_record(Vec::new(), None, needed_bytes)?;
+        let record = slot.policy_record(slot.facts()?, Vec::new(), None, needed_bytes)?;
         if !broken_rules(&record.judge()).iter().any(|rule| rule == Rule::Vp004.as_str()) {
             return Ok(());
         }
@@ -164,10 +164,11 @@ impl Core {
     pub(crate) fn check_policy(
         &self,
         slot: &DeviceSlot,
+        device: DeviceFacts,
         allocations: Vec<AllocationFacts>,
         probe: Option<ProbeFacts>,
     ) -> Result<(PolicyRecord, Decision), VramError> {
-        let record = slot.policy_record(allocations, probe, 0)?;
+        let record = slot.policy_record(device, allocations, probe, 0)?;
         let decision = record.judge();
         let rules = broken_rules(&decision);
         if rules.is_empty() {
@@ -198,8 +199,10 @@ impl Core {
         shard_id: &ShardId,
     ) -> Result<Sealed, VramError> {
         let (slot, buffer) = (&request.slot, filling.buffer()?);
-        let (facts, probe) = slot.ask(buffer)?;
-        self.check_policy(slot, vec![facts], Some(probe))?;
+        let device = slot.facts()?;
+        let device_uuid = device.uuid;
+        let (allocation, probe) = slot.ask(buffer)?;
+        self.check_policy(slot, device, vec![allocation], Some(probe))?;
         let hashed = filling.upload(model)?;
         request.check_expected(&hashed)?;
         let tree_digest = hashed.tree.digest();
@@ -214,7 +217,7 @@ impl Core {
             gpu_device: slot.index,
             sha256: *hashed.sha256.as_bytes(),
             tree_digest: *tree_digest.as_bytes(),
-            device_uuid: slot.facts()?.uuid,
+            device_uuid,
             sealed_at: OffsetDateTime::now_utc(),
             tensor_parallel: request.rank,
         };

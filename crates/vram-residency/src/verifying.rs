@@ -88,11 +88,12 @@ impl Core {
     pub(crate) fn check_in_place(&self, lease: &Lease, buffer: Option<&DeviceBuffer>) -> Result<(), VramError> {
         let buffer = buffer.ok_or_else(|| lease.released_error())?;
         let (seal, slot) = (&lease.seal, &lease.slot);
-        if slot.facts()?.uuid != seal.device_uuid {
+        let device = slot.facts()?;
+        if device.uuid != seal.device_uuid {
             return Err(VramError::OtherDevice { shard_id: seal.shard_id.as_str().to_owned() });
         }
         let (allocation, probe) = slot.ask(buffer)?;
-        self.check_policy(slot, vec![allocation], Some(probe))?;
+        self.check_policy(slot, device, vec![allocation], Some(probe))?;
         let in_place = buffer.tree_digest().map_err(|error| slot.memory_failed(error))?;
         if digests_equal(in_place.as_bytes(), &seal.tree_digest) {
             return Ok(());
