@@ -1,6 +1,5 @@
 //! The trait through which everything above speaks to a device.
 
-use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use content_digest::{Tree, TreeDigest};
@@ -10,7 +9,7 @@ use crate::DriverError;
 
 /// The number of an allocation in a backend's books. It is no address, and no number is given twice in a process, so a
 /// stale one never names somebody else's memory.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MemoryId(u64);
 
 impl MemoryId {
@@ -22,12 +21,6 @@ impl MemoryId {
 
     pub(crate) fn number(self) -> u64 {
         self.0
-    }
-}
-
-impl fmt::Debug for MemoryId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "memory #{}", self.0)
     }
 }
 

@@ -215,11 +215,6 @@ impl FakeDriver {
         self.symbols.plant(&fault);
     }
 
-    /// Takes back every fault that has not struck.
-    pub fn clear_faults(&self) {
-        self.symbols.clear_faults();
-    }
-
     /// How often a planted fault struck since the start.
     pub fn faults_struck(&self) -> u64 {
         self.symbols.struck()

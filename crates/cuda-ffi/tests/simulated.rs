@@ -360,6 +360,7 @@ fn errors_name_operation_and_code_and_no_memory() {
         let error = DriverError::new(Operation::Read, code);
         assert_eq!((error.code_name(), error.context_lost(), error.code()), (name, lost, code));
         assert!(error.to_string().contains(&format!("read device memory: the driver says {name} ({code})")));
+        assert_eq!(error.is_out_of_memory(), code == 2, "{code}");
     }
 }
 

@@ -95,12 +95,6 @@ unsafe extern "C" fn fake_plant(function: *const u8, length: usize, nth: u64, ti
     lock().faults.plant(Fault { function, calls_left: nth, times, code, later: later != 0 });
 }
 
-/// Takes back every fault that has not struck.
-#[unsafe(no_mangle)]
-extern "C" fn fake_clear_faults() {
-    lock().faults.clear();
-}
-
 /// How often a planted fault struck.
 #[unsafe(no_mangle)]
 extern "C" fn fake_struck() -> u64 {

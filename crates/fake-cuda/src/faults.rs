@@ -32,11 +32,6 @@ impl Faults {
         self.planted.push(fault);
     }
 
-    /// Takes every planted fault away. What struck before stays counted.
-    pub(crate) fn clear(&mut self) {
-        self.planted.clear();
-    }
-
     /// Counts a call of `function`; the first fault that is due strikes.
     pub(crate) fn on_call(&mut self, function: &str) -> Option<Strike> {
         let mut strike = None;

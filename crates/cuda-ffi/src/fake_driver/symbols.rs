@@ -37,7 +37,6 @@ symbols! {
     fake_is_lost: fn(c_int) -> c_uint;
     fake_memory_holds: fn(c_int, *const u8, usize) -> c_uint;
     fake_plant: fn(*const u8, usize, u64, u64, c_uint, c_uint) -> ();
-    fake_clear_faults: fn() -> ();
     fake_struck: fn() -> u64;
     fake_journal: fn(*mut u8, usize) -> usize;
     fake_clear_journal: fn() -> ();
@@ -99,11 +98,6 @@ impl Symbols {
         unsafe {
             (self.fake_plant)(name.as_ptr(), name.len(), fault.nth, fault.times, fault.code, c_uint::from(fault.later))
         }
-    }
-
-    pub(super) fn clear_faults(&self) {
-        // SAFETY: it takes nothing.
-        unsafe { (self.fake_clear_faults)() }
     }
 
     pub(super) fn struck(&self) -> u64 {
