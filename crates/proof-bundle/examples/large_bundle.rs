@@ -144,6 +144,7 @@ fn provenance(run_id: &str) -> Provenance {
         devices: Vec::new(),
         sources: Vec::new(),
         test_sources: Vec::new(),
+        driver_libraries: Vec::new(),
         kit: None,
         nonce: None,
         timings: RunTimings { started: TIME.to_owned(), finished: TIME.to_owned() },

@@ -4,6 +4,7 @@
 
 pub(crate) mod build;
 mod doctests;
+mod driver_libraries;
 pub(crate) mod map;
 mod origin;
 pub(crate) mod progress;
@@ -282,6 +283,11 @@ impl Plan<'_> {
         if path.exists() { Ok(vec![source::digest(kernels::IMAGE, &path)?]) } else { Ok(Vec::new()) }
     }
 
+    /// The libraries of the driver that the run was on.
+    fn driver_libraries(&self) -> Result<Vec<FileDigest>, XtaskError> {
+        if self.device.class == vram_residency::DeviceClass::Gpu { driver_libraries::loaded() } else { Ok(Vec::new()) }
+    }
+
     fn provenance(
         &self,
         run_id: &str,
@@ -300,6 +306,7 @@ impl Plan<'_> {
             test_binaries: binaries.iter().map(|binary| binary.digest.clone()).collect(),
             kernel_images: self.kernel_images()?,
             devices: live.devices.clone(),
+            driver_libraries: self.driver_libraries()?,
             kit: self.kit.clone(),
             nonce: self.args.nonce.clone(),
             timings: proof_bundle::provenance::RunTimings { started, finished: source::now() },

@@ -79,6 +79,11 @@ fn environment(source: &Source) -> String {
             }),
         ));
     }
+    let libraries = &source.provenance.driver_libraries;
+    if !libraries.is_empty() {
+        let rows = libraries.iter().map(|one| [escape(&one.name), one.sha256.clone()]);
+        text.push_str(&table(["Driver library", "SHA-256"], rows));
+    }
     text
 }
 

@@ -59,6 +59,9 @@ pub(super) fn render(source: &Source) -> Html {
     html.push(models(&metadata.models));
     html.push(digests("Digests of the test binaries", &provenance.test_binaries));
     html.push(digests("Digests of the kernel images", &provenance.kernel_images));
+    if !provenance.driver_libraries.is_empty() {
+        html.push(digests("Digests of the driver's libraries", &provenance.driver_libraries));
+    }
     html.push(digests("Digests of the library's sources", &provenance.sources));
     html.push(digests("Digests of what the tests were built from", &provenance.test_sources));
     html.push(class(
