@@ -86,6 +86,8 @@ pub enum Event {
         gpu_device: u32,
         /// The broken rules, such as `VP-002`.
         rules: Vec<String>,
+        /// What each of them found.
+        findings: Vec<String>,
     },
 }
 

@@ -185,7 +185,11 @@ mod tests {
     }
 
     fn critical() -> Event {
-        Event::PolicyViolation { gpu_device: 0, rules: vec!["VP-002".to_owned()] }
+        Event::PolicyViolation {
+            gpu_device: 0,
+            rules: vec!["VP-002".to_owned()],
+            findings: vec!["VP-002: host memory".to_owned()],
+        }
     }
 
     #[test]

@@ -127,7 +127,7 @@ fn an_event_too_long_for_a_line_is_refused_and_the_log_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("audit.ndjson");
     let sink = NdjsonSink::open(&path, key()).unwrap();
-    let long = Event::PolicyViolation { gpu_device: 0, rules: vec!["x".repeat(1 << 20)] };
+    let long = Event::PolicyViolation { gpu_device: 0, rules: vec!["x".repeat(1 << 20)], findings: Vec::new() };
     assert!(matches!(sink.record(&long), Err(AuditError::TooLong { .. })));
     sink.record(&events()[1]).unwrap();
     assert_eq!(verify_log(&std::fs::read(&path).unwrap()[..], &key()).unwrap().lines, 1);

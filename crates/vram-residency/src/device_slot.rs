@@ -122,7 +122,12 @@ impl DeviceSlot {
     }
 }
 
-/// The broken rules of a decision, as text for errors and events.
+/// What the broken rules of a decision found, as text for errors and events.
+pub(crate) fn findings(decision: &Decision) -> Vec<String> {
+    decision.violations().map(|finding| format!("{}: {}", finding.rule.as_str(), finding.observed)).collect()
+}
+
+/// The broken rules of a decision, likewise.
 pub(crate) fn broken_rules(decision: &Decision) -> Vec<String> {
     decision.violations().map(|finding| finding.rule.as_str().to_owned()).collect()
 }

@@ -137,13 +137,15 @@ pub enum VramError {
     #[error(
         "device {gpu_device} breaks the VRAM-only policy ({}): use a discrete GPU whose memory the driver reports as \
          device memory",
-        .rules.join(", ")
+        .findings.join("; ")
     )]
     PolicyViolated {
         /// The device's index.
         gpu_device: u32,
         /// The broken rules, such as `VP-002`.
         rules: Vec<String>,
+        /// What each of them found, such as `VP-002: the memory type is host`.
+        findings: Vec<String>,
     },
     /// The manager or the device was stopped by an earlier failure.
     #[error("stopped: {cause}; release the shards and start a new worker once the cause is mended")]

@@ -109,20 +109,19 @@ impl Core {
     }
 }
 
-/// One probe over two allocations: all their chunks, the slowest of them, and the controls that lie closest together.
+/// One probe over two allocations: all their chunks, and the slowest chunk and the controls of the probe that is nearer to
+/// breaking the rule. Controls are of their own moment: those of one probe say nothing about a chunk of the other.
 fn joined(first: &ProbeFacts, second: &ProbeFacts) -> ProbeFacts {
-    let (slowest_chunk, slowest_cycles) = if second.slowest_cycles > first.slowest_cycles {
-        (first.chunks.saturating_add(second.slowest_chunk), second.slowest_cycles)
-    } else {
-        (first.slowest_chunk, first.slowest_cycles)
+    // Controls that cannot be told apart are worse than any chunk.
+    let margin = |probe: &ProbeFacts| {
+        let tell_apart = probe.device_control_cycles < probe.host_control_cycles;
+        tell_apart.then(|| i128::from(probe.threshold_cycles()).saturating_sub(i128::from(probe.slowest_cycles)))
     };
+    let (worse, chunks_before) = if margin(second) < margin(first) { (second, first.chunks) } else { (first, 0) };
     ProbeFacts {
-        chunk_bytes: first.chunk_bytes.max(second.chunk_bytes),
         chunks: first.chunks.saturating_add(second.chunks),
-        slowest_chunk,
-        slowest_cycles,
-        device_control_cycles: first.device_control_cycles.max(second.device_control_cycles),
-        host_control_cycles: first.host_control_cycles.min(second.host_control_cycles),
+        slowest_chunk: chunks_before.saturating_add(worse.slowest_chunk),
+        ..worse.clone()
     }
 }
 
@@ -203,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_joined_probe_has_the_slowest_chunk_and_the_closest_controls() {
+    fn a_joined_probe_is_as_near_to_host_memory_as_the_worse_of_the_two_and_no_nearer() {
         let probe = |chunks, slowest_chunk, slowest_cycles, device, host| ProbeFacts {
             chunk_bytes: 2 << 20,
             chunks,
@@ -215,5 +214,12 @@ mod tests {
         let (fast, slow) = (probe(3, 1, 600, 590, 2000), probe(2, 1, 900, 610, 1900));
         assert_eq!(joined(&fast, &slow), probe(5, 4, 900, 610, 1900));
         assert_eq!(joined(&slow, &fast), probe(5, 1, 900, 610, 1900));
+        // Each is below its own middle, though the one's chunk is above the other's.
+        let (busy, quiet) = (probe(3, 2, 1400, 600, 2500), probe(2, 0, 610, 600, 1900));
+        assert_eq!(joined(&busy, &quiet), probe(5, 2, 1400, 600, 2500));
+        assert_eq!(joined(&quiet, &busy), probe(5, 4, 1400, 600, 2500));
+        let senseless = probe(1, 0, 10, 2000, 2000);
+        assert_eq!(joined(&quiet, &senseless), probe(3, 2, 10, 2000, 2000));
+        assert_eq!(joined(&senseless, &quiet), probe(3, 0, 10, 2000, 2000));
     }
 }

@@ -13,7 +13,7 @@ use seal::{Tag, digests_equal};
 use time::OffsetDateTime;
 use validation::{DigestHex, ModelSize, ShardId, TensorParallel};
 
-use crate::device_slot::{DeviceSlot, broken_rules};
+use crate::device_slot::{DeviceSlot, broken_rules, findings};
 use crate::filling::{Filling, Hashed};
 use crate::lease::Lease;
 use crate::manager::{Core, VramManager};
@@ -174,10 +174,15 @@ impl Core {
         if rules.is_empty() {
             return Ok((record, decision));
         }
-        let gpu_device = slot.index;
-        self.stop.stop(format!("device {gpu_device} broke the VRAM-only policy: {}", rules.join(", ")));
-        self.audit.record(&Event::PolicyViolation { gpu_device, rules: rules.clone() })?;
-        Err(VramError::PolicyViolated { gpu_device, rules })
+        let (gpu_device, findings) = (slot.index, findings(&decision));
+        self.stop.stop(format!("device {gpu_device} broke the VRAM-only policy: {}", findings.join("; ")));
+        let (rules_of_event, findings_of_event) = (rules.clone(), findings.clone());
+        self.audit.record(&Event::PolicyViolation {
+            gpu_device,
+            rules: rules_of_event,
+            findings: findings_of_event,
+        })?;
+        Err(VramError::PolicyViolated { gpu_device, rules, findings })
     }
 
     fn allocation_failed(&self, slot: &DeviceSlot, needed_bytes: u64, reason: String, error: VramError) -> VramError {

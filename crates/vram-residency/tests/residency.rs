@@ -29,10 +29,18 @@ fn broken_rules(spoil: impl Fn(&VramManager)) -> Vec<String> {
     let (manager, events) = watched();
     let shard = manager.seal_model(MODEL, 0).unwrap();
     spoil(&manager);
-    let Err(VramError::PolicyViolated { rules, .. }) = manager.verify_for_execute(&shard) else {
-        panic!("the policy was not violated")
+    let error = manager.verify_for_execute(&shard).unwrap_err();
+    let text = error.to_string();
+    let VramError::PolicyViolated { rules, findings, .. } = error else {
+        panic!("the policy was not violated: {text}")
     };
-    let critical = Event::PolicyViolation { gpu_device: 0, rules: rules.clone() };
+    assert_eq!(rules.len(), findings.len());
+    for (rule, finding) in rules.iter().zip(&findings) {
+        let observed = finding.strip_prefix(&format!("{rule}: ")).unwrap();
+        assert!(!observed.is_empty() && text.contains(finding), "{text}");
+        assert!(manager.stop_cause().unwrap().contains(finding));
+    }
+    let critical = Event::PolicyViolation { gpu_device: 0, rules: rules.clone(), findings };
     assert!(critical.is_critical() && events.events().contains(&critical));
     for refused in [
         manager.verify_sealed(&shard),
@@ -42,7 +50,6 @@ fn broken_rules(spoil: impl Fn(&VramManager)) -> Vec<String> {
     ] {
         assert!(matches!(refused, Err(VramError::Stopped { .. })), "{refused:?}");
     }
-    assert!(manager.stop_cause().unwrap().contains(&rules[0]));
     assert!(!manager.is_vram_only());
     manager.release(&shard).expect("a stopped manager still gives memory back");
     rules

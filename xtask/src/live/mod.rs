@@ -60,7 +60,7 @@ pub(crate) struct Live {
 ///
 /// # Errors
 /// [`XtaskError::Interrupted`]; [`XtaskError::Input`] when an operation panics, which it does when the spool cannot be
-/// written; [`XtaskError::Vram`] when a model cannot be sealed at all.
+/// written, or a model does not fit the device; [`XtaskError::Read`] for a model's file.
 pub(crate) fn run(device: &Chosen, spool: &Path, seed: u64, models: &[Model]) -> Result<Live, XtaskError> {
     type Operation = fn(&Context<'_>) -> Result<(), VramError>;
     let operations: [(Stream, Operation); 6] = [
@@ -94,7 +94,14 @@ pub(crate) fn run(device: &Chosen, spool: &Path, seed: u64, models: &[Model]) ->
     for model in models {
         process::check_interrupted()?;
         let context = Context::new(device, spool, &shared, seed);
-        files.push(guarded(&model.name, &directory, || models::run(&context, model, &mut notes))??);
+        match guarded(&model.name, &directory, || models::run(&context, model, &mut notes))? {
+            Ok(file) => files.push(file),
+            // As above. What the tests have shown is not lost by it.
+            Err(XtaskError::Vram(error)) => context.emit(Stream::CryptoValidation, "model_completed", |record| {
+                record.field("model", &model.name).observe("completed", error.to_string())
+            }),
+            Err(error) => return Err(error),
+        }
         ran.push(context.into_ran(&format!("model {}", model.name)));
     }
     Ok(Live { ran, models: files, devices: shared.devices.into_inner(), notes })
@@ -300,6 +307,28 @@ mod tests {
     fn two_runs_of_one_seed_write_the_same_records() {
         let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         assert_eq!(live(first.path()).1, live(second.path()).1);
+    }
+
+    #[test]
+    fn a_model_that_the_library_refuses_is_a_record_that_does_not_hold_and_the_others_go_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let chosen = crate::device::choose(DeviceChoice::Simulated, &crate::device::find()).unwrap();
+        let paths = ["shrinks.bin", "stays.bin"].map(|name| dir.path().join(name));
+        let models = paths.clone().map(|path| {
+            std::fs::write(&path, [7; 5000]).unwrap();
+            Model::open(&path).unwrap()
+        });
+        std::fs::write(&paths[0], [7; 4000]).unwrap();
+        let spool = dir.path().join("spool");
+        let live = run(&chosen, &spool, 42, &models).unwrap();
+        let broken: Vec<_> = live.ran.iter().flat_map(|ran| ran.broken.clone()).collect();
+        assert_eq!(broken, ["model_completed"]);
+        let names: Vec<&str> = live.models.iter().map(|model| model.name.as_str()).collect();
+        assert_eq!(names, ["stays.bin"]);
+        let refused: Vec<Value> =
+            lines(&spool).into_iter().filter(|line| line["operation"] == "model_completed").collect();
+        assert_eq!((refused.len(), refused[0]["model"].as_str()), (1, Some("shrinks.bin")));
+        assert!(refused[0]["observed"].as_str().unwrap().starts_with("the model ended after 4000 of 5000 bytes"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use evidence::Stream::{CryptoValidation, CudaOperations, InputValidation};
 use proof_bundle::provenance::ModelFile;
@@ -35,12 +36,15 @@ const TOOLS: [(&str, &[&str], &str); 2] = [
 /// Runs everything on one model. What could not be compared is added to `notes`.
 ///
 /// # Errors
-/// [`XtaskError::Vram`] when the model cannot be sealed, [`XtaskError::Interrupted`].
+/// [`XtaskError::Input`] when the model does not fit the device, [`XtaskError::Read`] when its file cannot be read,
+/// [`XtaskError::Vram`] when the library refuses it otherwise, [`XtaskError::Interrupted`].
 pub(super) fn run(context: &Context<'_>, model: &Model, notes: &mut Vec<String>) -> Result<ModelFile, XtaskError> {
     let config = VramConfig::default().max_model_bytes(model.bytes.max(DEFAULT_MAX_MODEL_BYTES));
     let manager = context.manager_of(config, model.bytes)?;
     let gpu = context.device.index;
+    let started = Instant::now();
     let shard = seal(&manager, model, gpu)?;
+    let sealing = started.elapsed();
 
     record_header(context, &manager, model, &shard);
     let independent = digest_of(model)?;
@@ -61,6 +65,7 @@ pub(super) fn run(context: &Context<'_>, model: &Model, notes: &mut Vec<String>)
             .field("tree_digest", &shard.tree_digest)
             .field("signature_present", shard.signature().is_some())
             .field("compared_with", &asked)
+            .field("timings", json!({"read_and_seal_ns": nanoseconds(sealing)}))
             .field(
                 "explanation",
                 "the digest of the seal is that of the file, read again and hashed apart from sealing",
@@ -98,7 +103,10 @@ fn seal(manager: &VramManager, model: &Model, gpu: u32) -> Result<SealedShard, X
     process::check_interrupted()?;
     sealed.map_err(|error| match error {
         VramError::Read(source) => XtaskError::Read { path: model.path.clone(), source },
-        other => XtaskError::Input(format!("model {:?} cannot be sealed: {other}", model.name)),
+        VramError::InvalidInput(_) | VramError::InsufficientVram { .. } => {
+            XtaskError::Input(format!("model {:?} cannot be sealed: {error}", model.name))
+        }
+        other => XtaskError::Vram(other),
     })
 }
 
@@ -251,7 +259,9 @@ fn verify_and_corrupt(
     let bit = Generator::new(context.seed).below(model.bytes.saturating_mul(8));
     let block = bit.div_euclid(8).div_euclid(4096);
     let hooks = manager.test_hooks();
+    let started = Instant::now();
     let sealed = outcome(&manager.verify_sealed(shard));
+    let verification = started.elapsed();
     process::check_interrupted()?;
     hooks.flip_bit(shard, bit)?;
     let flipped = outcome(&manager.verify_sealed(shard));
@@ -262,6 +272,8 @@ fn verify_and_corrupt(
         record
             .field("model", &model.name)
             .field("shard_id", &shard.shard_id)
+            .field("model_size_bytes", model.bytes)
+            .field("timings", json!({"verify_ns": nanoseconds(verification)}))
             .field("flipped_bit", bit)
             .field("block", block)
             .field(
@@ -288,7 +300,9 @@ fn release(
     gpu: u32,
 ) -> Result<(), XtaskError> {
     let residue = Residue::watch(manager, gpu);
+    let started = Instant::now();
     let released = outcome(&manager.release(shard));
+    let releasing = started.elapsed();
     let after = outcome(&manager.verify_sealed(shard));
     let mut expected = json!({"release": "accepted", "verification_after": "refused: released", "used_bytes": 0});
     let mut observed = json!({"release": released, "verification_after": after, "used_bytes": manager.used_vram(gpu)?});
@@ -297,10 +311,16 @@ fn release(
         record
             .field("model", &model.name)
             .field("shard_id", &shard.shard_id)
+            .field("model_size_bytes", model.bytes)
+            .field("timings", json!({"release_ns": nanoseconds(releasing)}))
             .field("explanation", "released memory was overwritten before it was freed, and none is in use")
             .observe(expected, observed)
     });
     Ok(())
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
