@@ -33,3 +33,8 @@ impl Drop for AtTheEnd {
 }
 
 devices::tests!(bench);
+
+#[test]
+fn a_device_that_is_not_there_is_refused_by_the_driver() {
+    devices::a_device_that_is_not_there_is_refused(&bench());
+}

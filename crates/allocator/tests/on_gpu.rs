@@ -26,6 +26,12 @@ fn bench() -> Bench {
 
 devices::tests!(bench, #[ignore = "needs a GPU"]);
 
+#[test]
+#[ignore = "needs a GPU"]
+fn a_device_that_is_not_there_is_refused_by_the_driver() {
+    devices::a_device_that_is_not_there_is_refused(&bench());
+}
+
 /// Writes `bytes` bytes in pieces, no two blocks alike, and says whether the device's digest of them is the host's.
 fn digest_is_the_hosts(bench: &Bench, bytes: usize) -> bool {
     let buffer = bench.buffer(bytes).unwrap();

@@ -129,6 +129,29 @@ mod tests {
     }
 
     #[test]
+    fn what_a_gpu_measures_and_counts_may_differ_and_what_follows_from_it_may_not() {
+        let masked = |cycles: u64, errors: u64, verdict: &str| {
+            let device = json!({"uuid": "GPU-1", "ecc_errors": {"corrected": errors}, "compute_processes": errors});
+            let fact = json!({"name": "probe.slowest_cycles", "value": cycles.to_string()});
+            let finding = json!({"rule": "VP-005", "facts": [fact], "verdict": verdict});
+            let judged =
+                json!({"device": device, "probe": {"slowest_cycles": cycles}, "capacity": {"free_bytes": cycles}});
+            let decisions = json!([{"record": judged, "decision": {"findings": [finding]}}]);
+            let mut record = json!({"decisions": decisions, "device_facts": device, "measured": {"cycles": cycles}});
+            Schema::of("policy_enforcement.jsonl").unwrap().mask(&mut record);
+            let mut metadata = json!({"gpu_devices": [device]});
+            Schema::of("metadata.json").unwrap().mask(&mut metadata);
+            let mut provenance = json!({"devices": [device]});
+            Schema::of("provenance.json").unwrap().mask(&mut provenance);
+            [record, metadata, provenance]
+        };
+        assert_eq!(masked(600, 0, "met"), masked(610, 1, "met"));
+        assert_ne!(masked(600, 0, "met"), masked(600, 0, "broken"));
+        let text = json!(masked(600, 0, "met")).to_string();
+        assert!(text.contains("GPU-1") && !text.contains("600"), "{text}");
+    }
+
+    #[test]
     fn a_missing_volatile_member_stays_missing() {
         let mut record = json!({"seq": 1, "timestamp": "now"});
         Schema::of("performance.jsonl").unwrap().mask(&mut record);

@@ -6,27 +6,28 @@ use std::path::{Path, PathBuf};
 
 use proof_bundle::provenance::FileDigest;
 
+use super::progress::note;
 use super::source;
-use crate::error::XtaskError;
 
 /// The files that a process has mapped into its memory, a line each (proc(5)).
 const MAPS: &str = "/proc/self/maps";
 /// How the names of the driver's libraries begin: the driver itself, its parts, and the management library.
 const NAMES: [&str; 2] = ["libcuda.so", "libnvidia-"];
 
-/// The libraries by their file names. A system without [`MAPS`] says nothing of them.
-///
-/// # Errors
-/// [`XtaskError::Bundle`] when one cannot be read.
-pub(super) fn loaded() -> Result<Vec<FileDigest>, XtaskError> {
+/// The libraries by their file names. A system without [`MAPS`] says nothing of them; one that was replaced since it was loaded
+/// cannot be read any more, which is said and loses nothing else.
+pub(super) fn loaded() -> Vec<FileDigest> {
     digests(&fs::read_to_string(MAPS).unwrap_or_default())
 }
 
-fn digests(maps: &str) -> Result<Vec<FileDigest>, XtaskError> {
-    let digest = |path: &PathBuf| source::digest(&path.file_name().unwrap_or_default().to_string_lossy(), path);
-    let mut digests = named(maps).iter().map(digest).collect::<Result<Vec<_>, _>>()?;
+fn digests(maps: &str) -> Vec<FileDigest> {
+    let digest = |path: &PathBuf| {
+        let digest = source::digest(&path.file_name().unwrap_or_default().to_string_lossy(), path);
+        digest.inspect_err(|error| note(&format!("no digest of a library of the driver: {error}"))).ok()
+    };
+    let mut digests: Vec<_> = named(maps).iter().filter_map(digest).collect();
     digests.sort();
-    Ok(digests)
+    digests
 }
 
 /// The driver's libraries in the lines of [`MAPS`], sorted.
@@ -78,8 +79,8 @@ mod tests {
         let line = format!("7f0000000000-7f0000100000 r--p 00000000 08:01 12   {}\n", path.display());
         // FIPS 180-4, the example of one block.
         let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".to_owned();
-        assert_eq!(digests(&line).unwrap(), [FileDigest { name: "libcuda.so.1".to_owned(), sha256 }]);
+        assert_eq!(digests(&line), [FileDigest { name: "libcuda.so.1".to_owned(), sha256 }]);
         fs::remove_file(&path).unwrap();
-        assert!(digests(&line).is_err());
+        assert_eq!(digests(&line), []);
     }
 }

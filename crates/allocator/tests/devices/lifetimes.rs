@@ -4,6 +4,7 @@ use allocator::AllocatorError;
 use cuda_ffi::{Device, DriverError, MemoryId, SimulatedConfig, SimulatedDevice};
 use evidence::Stream;
 use facts::DeviceClass;
+use serde_json::json;
 
 use super::{BLOCK, Bench, KIB, MIB, held, pattern};
 
@@ -176,9 +177,11 @@ pub(crate) fn freed_memory_holds_no_trace_of_its_last_owner(bench: &Bench) {
     // The control: without our overwrite the look does find them. Only the fake driver is sure to give the same memory again.
     let bare = bench.raw(LEN).unwrap();
     bench.device.write(bare, 0, &secret).unwrap();
+    let was_there = held(&*bench.device, bare, LEN) == secret;
     bench.device.free(bare).unwrap();
     let found = traces(bench.raw(LEN).unwrap());
-    println!("without an overwrite {found} blocks of the last owner are in new memory");
+    let measured = json!({"blocks_in_new_memory": found});
+    bench.check_measured(Stream::CudaOperations, "freed_without_an_overwrite", measured, true, was_there);
     if bench.class() == DeviceClass::FakeDriver {
         bench.check(Stream::CudaOperations, "blocks_without_an_overwrite", LEN / BLOCK, found);
     }

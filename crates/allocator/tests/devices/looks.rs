@@ -86,9 +86,10 @@ pub(crate) fn the_probe_reaches_every_chunk_and_finds_device_memory(bench: &Benc
         let told_apart = probe.device_control_cycles < probe.host_control_cycles;
         let in_device = probe.slowest_cycles < probe.threshold_cycles();
         let named = probe.slowest_chunk < probe.chunks;
-        bench.check(
+        bench.check_measured(
             Stream::CudaOperations,
             &format!("probe_of_{bytes}_bytes"),
+            &probe,
             (chunks, true, true, true),
             (probe.chunks, told_apart, in_device, named),
         );

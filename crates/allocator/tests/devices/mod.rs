@@ -8,10 +8,11 @@ use std::any::Any;
 use std::sync::Arc;
 
 use allocator::{AllocatorError, DeviceAllocator, DeviceBuffer, Ledger};
-use cuda_ffi::{Device, DriverError, MemoryId};
-use evidence::{Stream, check_on};
+use cuda_ffi::{Device, DriverError, MemoryId, discover_only};
+use evidence::{Record, Stream, check_on};
 use facts::DeviceClass;
 use serde::Serialize;
+use serde_json::json;
 use validation::ModelSize;
 
 pub(crate) const KIB: usize = 1 << 10;
@@ -51,6 +52,22 @@ impl Bench {
         check_on(self.class().as_str(), stream, operation, expected, observed);
     }
 
+    /// The same with what was measured beside it and does not decide.
+    #[track_caller]
+    pub(crate) fn check_measured(
+        &self,
+        stream: Stream,
+        operation: &str,
+        measured: impl Serialize,
+        expected: impl Serialize,
+        observed: impl Serialize,
+    ) {
+        let record = Record::new(stream, operation).device(self.class().as_str()).field("measured", &measured);
+        let recorded = record.observe(expected, observed);
+        let observation = recorded.observation().clone();
+        assert!(recorded.emit(), "{operation}: {observation:?}, measured {}", json!(measured));
+    }
+
     pub(crate) fn buffer(&self, bytes: usize) -> Result<DeviceBuffer, AllocatorError> {
         self.allocator.allocate(ModelSize::parse(bytes as u64, u64::MAX).unwrap())
     }
@@ -71,6 +88,23 @@ impl Bench {
     pub(crate) fn is_empty(&self) {
         let books = self.ledger.books();
         assert_eq!((books.used_bytes, books.quarantined_bytes), (0, 0));
+    }
+}
+
+/// An index that the driver does not know is a device that cannot be opened, and says why; the one that is there goes on. There
+/// is no driver to ask about a simulated device.
+#[allow(dead_code, reason = "not every device has a driver")]
+pub(crate) fn a_device_that_is_not_there_is_refused(bench: &Bench) {
+    for index in [1_000, u32::MAX] {
+        let refused = discover_only(&[index].into()).devices.remove(&index).map(|device| device.facts().unwrap_err());
+        let cause = refused.map(|error| (error.function(), error.code()));
+        let expected = Some((Some("cuDeviceGet"), 101));
+        bench.check(
+            Stream::CudaOperations,
+            &format!("device_{index}"),
+            (expected, true),
+            (cause, bench.device.facts().is_ok()),
+        );
     }
 }
 
