@@ -1,4 +1,5 @@
-//! Rust files: module docs, size, the ban on unsafe code, the tests' allow header, and that every crate has a test.
+//! Rust files: module docs, size, the ban on unsafe code, the tests' allow header, which tests may be ignored, and that every
+//! crate has a test.
 
 use std::path::Path;
 
@@ -27,6 +28,9 @@ const HEADER: &str = r#"#[allow(
 
 /// The one test file that carries foreign code and may allow more.
 const MAY_ALLOW_MORE: &str = "first_document.rs";
+
+/// The test files whose tests may be ignored: where there is no GPU they cannot run.
+const MAY_IGNORE: &str = "on_gpu.rs";
 
 /// Checks the Rust files of one crate.
 pub(super) fn check(root: &Path, member: &Manifest) -> Result<Vec<Finding>, XtaskError> {
@@ -120,10 +124,32 @@ struct Look<'a> {
     findings: &'a mut Vec<Finding>,
 }
 
+impl Look<'_> {
+    fn ignores(&mut self) {
+        if self.path.file_name().is_none_or(|name| name != MAY_IGNORE) {
+            let line = self.text.lines().position(|line| line.contains("#[ignore")).unwrap_or(0).saturating_add(1);
+            let message =
+                "a test that is ignored shows nothing: mend it, or, when it needs a GPU, put it into tests/on_gpu.rs";
+            self.findings.push(Finding::new(self.path, line, message));
+        }
+    }
+}
+
 impl<'ast> Visit<'ast> for Look<'_> {
     fn visit_item_fn(&mut self, function: &'ast syn::ItemFn) {
         self.tested |= function.attrs.iter().any(|attribute| attribute.path().is_ident("test"));
+        if function.attrs.iter().any(|attribute| attribute.path().is_ident("ignore")) {
+            self.ignores();
+        }
         syn::visit::visit_item_fn(self, function);
+    }
+
+    fn visit_macro(&mut self, call: &'ast syn::Macro) {
+        // A macro that makes tests is given their attributes. As tokens an attribute has a space, and in a text it has none.
+        if call.tokens.to_string().contains("# [ignore") {
+            self.ignores();
+        }
+        syn::visit::visit_macro(self, call);
     }
 
     fn visit_item_mod(&mut self, module: &'ast syn::ItemMod) {

@@ -65,6 +65,22 @@ impl Tree {
 }
 
 #[test]
+fn only_tests_that_need_a_gpu_are_ignored() {
+    let ignored = format!("//! Docs.\n{HEADER}\n#[test]\n#[ignore = \"needs a GPU\"]\nfn holds() {{}}\n");
+    let by_macro = format!("//! Docs.\n{HEADER}\ndevices::tests!(bench, #[ignore = \"needs a GPU\"]);\n");
+    for text in [ignored, by_macro] {
+        let tree = Tree::clean();
+        tree.write("crates/facts/tests/on_gpu.rs", &text);
+        assert!(tree.findings().is_empty());
+        tree.write("crates/facts/tests/on_fake_driver.rs", &text);
+        let findings = tree.findings();
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        assert!(findings[0].starts_with("crates/facts/tests/on_fake_driver.rs:"), "{findings:?}");
+        assert!(findings[0].ends_with("put it into tests/on_gpu.rs"), "{findings:?}");
+    }
+}
+
+#[test]
 fn this_repository_is_tidy_and_every_crate_has_a_test() {
     proves!("40§1.1");
     let findings: Vec<String> = check(Path::new("..")).unwrap().iter().map(ToString::to_string).collect();
