@@ -4,6 +4,7 @@
 //! allocations have a number, so that a test needs no address. The driver is one for the whole process: a test holds a
 //! [`FakeDriver`] as long as it uses a device, and the next one waits for it.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -274,9 +275,9 @@ impl FakeDriver {
         did("pretend", self.symbols.pretend(number, from, what as u32, value))
     }
 
-    /// Has the next `launches` launches of the probe's kernel find loads that take `factor` times as long, as on a device that is
-    /// busy with something else. Takes the place of an earlier call.
-    pub fn busy(&self, launches: u64, factor: u64) {
+    /// Has these launches of the probe's kernel, counted from 0 on from now, find loads that take `factor` times as long, as on a
+    /// device that is busy with something else, or whose clock has risen. Takes the place of an earlier call.
+    pub fn busy(&self, launches: Range<u64>, factor: u64) {
         self.symbols.busy(launches, factor);
     }
 

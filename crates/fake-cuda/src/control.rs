@@ -204,10 +204,11 @@ extern "C" fn fake_override(number: u64, from: u64, attribute: c_uint, value: u6
     }
 }
 
-/// Makes the next `launches` launches of `probe` find latencies that are `factor` times as long, as on a device that is busy.
+/// Makes the launches of `probe` from number `begin` to before `end`, counted from 0 on from now, find latencies that are `factor`
+/// times as long, as on a device that is busy.
 #[unsafe(no_mangle)]
-extern "C" fn fake_busy(launches: u64, factor: u64) {
-    lock().busy = Busy { launches, factor };
+extern "C" fn fake_busy(begin: u64, end: u64, factor: u64) {
+    lock().busy = Busy { launches: begin..end, factor, seen: 0 };
 }
 
 /// Flips one bit of an allocation.

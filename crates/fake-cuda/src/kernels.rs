@@ -160,13 +160,8 @@ impl State {
         if !self.holds(probe.cycles, grid.saturating_mul(4)) {
             return Err(ILLEGAL_ADDRESS);
         }
-        let factor = match self.busy.launches.checked_sub(1) {
-            Some(left) => {
-                self.busy.launches = left;
-                self.busy.factor
-            }
-            None => 1,
-        };
+        let factor = if self.busy.launches.contains(&self.busy.seen) { self.busy.factor } else { 1 };
+        self.busy.seen = self.busy.seen.saturating_add(1);
         for chunk in 0..grid {
             let cycles = self.latency(probe, chunk).map(|cycles| cycles.saturating_mul(factor));
             let cycles = cycles.and_then(|cycles| u32::try_from(cycles).ok()).unwrap_or(NOT_MEASURED);

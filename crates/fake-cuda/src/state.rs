@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -40,11 +41,13 @@ pub(crate) struct Plan {
     pub(crate) overrides: Vec<Override>,
 }
 
-/// How many probes from now on are slow, and how many times as long their loads take.
-#[derive(Clone, Copy, Default)]
+/// Which probes from now on are slow, counted from 0, and how many times as long their loads take.
+#[derive(Clone, Default)]
 pub(crate) struct Busy {
-    pub(crate) launches: u64,
+    pub(crate) launches: Range<u64>,
     pub(crate) factor: u64,
+    /// How many there were.
+    pub(crate) seen: u64,
 }
 
 /// All that the driver knows.

@@ -116,7 +116,7 @@ fn a_busy_device_is_slow_for_as_many_probes_as_are_said() {
     let driver = Driver::started();
     let memory = driver.allocate(10_000).unwrap();
     let quiet = probe(&driver, memory, 10_000, 4096, 3);
-    call!(fake_busy(2 => u64, 5 => u64) -> ());
+    call!(fake_busy(0 => u64, 2 => u64, 5 => u64) -> ());
     let busy: Vec<u32> = quiet.iter().map(|cycles| 5 * cycles).collect();
     assert_eq!(probe(&driver, memory, 10_000, 4096, 3), busy);
     assert_eq!(probe(&driver, memory, 10_000, 4096, 3), busy);

@@ -1,6 +1,7 @@
 //! The control functions of the fake driver, as `fake-cuda/src/control.rs` defines them.
 
 use std::ffi::{c_int, c_uint};
+use std::ops::Range;
 use std::ptr::null_mut;
 
 use super::{DriverFault, FakeDriverError};
@@ -45,7 +46,7 @@ symbols! {
     fake_plan: fn(u64) -> ();
     fake_set_tail: fn(u64, u64) -> c_uint;
     fake_override: fn(u64, u64, c_uint, u64) -> c_uint;
-    fake_busy: fn(u64, u64) -> ();
+    fake_busy: fn(u64, u64, u64) -> ();
     fake_flip_bit: fn(u64, u64, c_uint) -> c_uint;
     fake_read: fn(u64, u64, *mut u8, usize) -> c_uint;
 }
@@ -164,9 +165,9 @@ impl Symbols {
         unsafe { (self.fake_override)(number, from, attribute, value) == 1 }
     }
 
-    pub(super) fn busy(&self, launches: u64, factor: u64) {
+    pub(super) fn busy(&self, launches: Range<u64>, factor: u64) {
         // SAFETY: it takes numbers.
-        unsafe { (self.fake_busy)(launches, factor) }
+        unsafe { (self.fake_busy)(launches.start, launches.end, factor) }
     }
 
     pub(super) fn flip_bit(&self, number: u64, offset: u64, bit: u32) -> bool {
