@@ -129,8 +129,8 @@ pub(crate) fn loses_context(code: u32) -> bool {
 pub(crate) fn advice(code: u32) -> Option<&'static str> {
     Some(match code {
         34 => "the library that was found is the toolkit's stub: take its folder off the library path",
-        101 => "choose a device that nvidia-smi lists and CUDA_VISIBLE_DEVICES leaves; the first of these is 0",
         46 => "another process holds the device for itself: check nvidia-smi for the compute mode",
+        101 => "choose a device that nvidia-smi lists and CUDA_VISIBLE_DEVICES leaves; the first of these is 0",
         209 | 218 | 222 | 223 | 227 => "use a GPU of compute capability 7.5 or newer, and NVIDIA driver 580 or newer",
         802 | 919 => "the system is not ready: check that nvidia-fabricmanager runs, then start again",
         803 | 804 => "the driver's library and kernel module differ: reinstall the driver, or restart the machine",
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_has_a_name_of_its_own_and_what_cuda_h_calls_fatal_or_nobody_knows_loses_the_context() {
+    fn each_code_has_a_name_of_its_own_and_the_fatal_ones_and_those_that_nobody_knows_lose_the_context() {
         let named: Vec<u32> = (0..1000).filter(|code| name(*code).is_some()).collect();
         let names: std::collections::BTreeSet<_> = named.iter().filter_map(|code| name(*code)).collect();
         // As many as `CUresult` has in the header of CUDA 13.5.

@@ -221,7 +221,7 @@ impl FakeDriver {
         self.symbols.struck()
     }
 
-    /// The functions that were called, in order; but for `cuGetErrorString`, which neither count nor fail.
+    /// The functions that were called, in order; but for `cuGetErrorString`, which neither counts nor fails.
     pub fn calls(&self) -> Vec<String> {
         self.symbols.journal().lines().map(str::to_owned).collect()
     }

@@ -124,8 +124,8 @@ pub struct Provenance {
     pub kernel_images: Vec<FileDigest>,
     /// The devices that the run used, as their drivers reported them.
     pub devices: Vec<DeviceFacts>,
-    /// The NVIDIA libraries that the run had loaded, sorted by name: the file's name without its folder. They say which driver
-    /// it was. No such member without a GPU.
+    /// The NVIDIA libraries that the process of the live operations had loaded and that could be read at its end, sorted by
+    /// name: the file's name without its folder. They say which driver it was. No such member without a GPU.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub driver_libraries: Vec<FileDigest>,
     /// The kit that the test binaries came in; no such member when they were built on the host that ran them.

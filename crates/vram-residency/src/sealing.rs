@@ -176,12 +176,8 @@ impl Core {
         }
         let (gpu_device, findings) = (slot.index, findings(&decision));
         self.stop.stop(format!("device {gpu_device} broke the VRAM-only policy: {}", findings.join("; ")));
-        let (rules_of_event, findings_of_event) = (rules.clone(), findings.clone());
-        self.audit.record(&Event::PolicyViolation {
-            gpu_device,
-            rules: rules_of_event,
-            findings: findings_of_event,
-        })?;
+        let event = Event::PolicyViolation { gpu_device, rules: rules.clone(), findings: findings.clone() };
+        self.audit.record(&event)?;
         Err(VramError::PolicyViolated { gpu_device, rules, findings })
     }
 

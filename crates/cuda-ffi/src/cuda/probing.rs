@@ -1,9 +1,9 @@
 //! The latency of an allocation's chunks, beside that of memory whose place is known.
 //!
 //! A GPU has other work as well, which makes loads slower for a moment, and at one clock never faster: of several measurements
-//! the least is the nearest to the truth. So both controls are measured before and after the allocation, and a chunk that answers as slowly
-//! as host memory is measured again, as the device's control is (with its neighbours), then as the host's control is (alone).
-//! Memory of the host stays slow each time.
+//! the least is the nearest to the truth. So both controls are measured before and after the allocation, and a chunk that
+//! answers as slowly as host memory is measured again, as the device's control is (with its neighbours), then as the host's
+//! control is (alone). Memory of the host stays slow each time.
 //!
 //! What a probe cannot see: a chunk of which less than about half lies in host memory, for its mean lies below the middle.
 //! Device memory is mapped in pages of 2 MiB, a chunk's length, so in an allocation that begins on a page a chunk lies in one
