@@ -106,8 +106,13 @@ fn parts_merge_into_a_matrix_that_says_which_test_noticed_what_and_a_proof_uses_
 }
 
 #[test]
-fn an_interrupted_run_keeps_its_results_and_goes_on() {
-    let case = case();
+fn an_interrupted_run_keeps_its_results_and_goes_on_without_the_tests_that_need_a_gpu() {
+    let case = Case::with(|case| {
+        case.write("src/lib.rs", LIBRARY);
+        let claim = "    proves!(\"IV-001\");\n";
+        let on_gpu = format!("{claim}}}\n\n#[test]\n#[ignore = \"needs a GPU\"]\nfn on_a_gpu() {{\n{claim}");
+        case.replace("tests/doubling.rs", claim, &on_gpu);
+    });
     let mut child = command(&case, &[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let started = Instant::now();
     let lines = || {
@@ -125,6 +130,10 @@ fn an_interrupted_run_keeps_its_results_and_goes_on() {
     let kept = lines() - 1;
     let again = mutants(&case, &[]).ends(0, &["survived  src/lib.rs"]);
     assert!(again.stderr.contains(&format!("mutants, {kept} of them have results already")), "{}", again.stderr);
+    assert!(again.stderr.contains("left out, for they need a GPU: 1 mapped tests"), "{}", again.stderr);
+    mutants(&case, &["--merge"]).ends(0, &[]);
+    let matrix = std::fs::read_to_string(case.path("mutants/summary.json")).unwrap();
+    assert!(matrix.contains("a_number_is_doubled") && !matrix.contains("on_a_gpu"), "{matrix}");
 }
 
 #[test]

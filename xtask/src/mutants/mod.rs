@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use proof_bundle::junit::Outcome;
+use proof_bundle::junit::{NEEDS_A_GPU, Outcome};
 use proof_bundle::mutants::{Mutant, MutantOutcome, PackageMutants};
 use proof_bundle::provenance::Commit;
 use proof_bundle::test_map::{MappedTest, TestId};
@@ -157,48 +157,50 @@ fn mutate(args: &MutantsArgs, root: &Path, out: &Path) -> Result<Summary, XtaskE
     let planned: Vec<Planned> =
         planned.into_iter().enumerate().filter(|(index, _)| args.shard.has(*index)).map(|(_, one)| one).collect();
 
-    let map = Map::read(tree.root(), &workspace)?;
-    let sources = Sources::read(tree.root(), &workspace, &map)?;
-    let header = Header {
-        sources_sha256: tree.sha256(),
-        commit: commit.sha,
-        dirty: commit.dirty,
-        tool,
-        packages,
-        sources: sources.libraries,
-        test_sources: sources.tests,
-        // A test may be mapped twice.
-        tests: map.tests.iter().map(MappedTest::id).collect::<BTreeSet<TestId>>().into_iter().collect(),
-    };
-    let known = Results::read_all(out)?.remove(&header.sources_sha256);
-    let done: BTreeSet<String> = known.iter().flat_map(|known| known.lines.keys().cloned()).collect();
-    let todo: Vec<&Planned> = planned.iter().filter(|mutant| !done.contains(&mutant.name)).collect();
+    let sources_sha256 = tree.sha256();
+    let file = Shard::path(out, &name, &sources_sha256);
+    let done = Results::lines_of(out, &sources_sha256)?;
+    let todo: Vec<&Planned> = planned.iter().filter(|mutant| !done.contains_key(&mutant.name)).collect();
     step(&format!(
         "{} mutants, {} of them have results already",
         planned.len(),
         planned.len().saturating_sub(todo.len())
     ));
 
-    let mut shard = Shard::open(out, &name, &header)?;
     if !todo.is_empty() {
+        let map = Map::read(tree.root(), &workspace)?;
+        let sources = Sources::read(tree.root(), &workspace, &map)?;
         let mut bench = Bench {
             root: tree.root(),
             workspace: &workspace,
             target: scratch.join("target"),
             scratch: &scratch,
-            tests: &header.tests,
+            // A test may be mapped twice.
+            tests: map.tests.iter().map(MappedTest::id).collect::<BTreeSet<TestId>>().into_iter().collect(),
             timeout: Duration::from_secs(args.timeout),
             durations: BTreeMap::new(),
+            unchanged: BTreeMap::new(),
         };
         baseline(&mut bench)?;
+        let header = Header {
+            sources_sha256: sources_sha256.clone(),
+            commit: commit.sha.clone(),
+            dirty: commit.dirty,
+            tool,
+            packages,
+            sources: sources.libraries,
+            test_sources: sources.tests,
+            tests: bench.tests.clone(),
+        };
+        let mut shard = Shard::open(&file, &header)?;
         step(&format!("running {} tests on each of {} mutants", header.tests.len(), todo.len()));
         let made = try_all(&bench, &tree, &todo, &mut shard);
         if matches!(made, Err(XtaskError::Interrupted)) {
-            note(&format!("the results so far are kept in {}; the same command goes on there", shard.path.display()));
+            note(&format!("the results so far are kept in {}; the same command goes on there", file.display()));
         }
         made?;
     }
-    Summary::of_part(&shard.path, out, &header.sources_sha256, &planned)
+    Ok(Summary::of_part(file, commit.sha, &Results::lines_of(out, &sources_sha256)?, &planned))
 }
 
 /// Takes the copy for this process.
@@ -211,8 +213,8 @@ fn lock(scratch: &Path) -> Result<File, XtaskError> {
     Ok(file)
 }
 
-/// Runs the tests without a mutant. Each must pass, or else what they say of mutants means nothing. A test that is slow here
-/// gets more time.
+/// Runs the tests without a mutant. Each must pass, or else what they say of mutants means nothing; those that need a GPU run
+/// on none, and are left out from here on. A test that is slow here gets more time.
 fn baseline(bench: &mut Bench<'_>) -> Result<(), XtaskError> {
     step("the baseline: building and testing without a mutant");
     let Built::Binaries(binaries) = bench.build(true)? else {
@@ -221,8 +223,15 @@ fn baseline(bench: &mut Bench<'_>) -> Result<(), XtaskError> {
         ));
     };
     let results = bench.test(&binaries)?;
-    for test in bench.tests {
-        let problem = match results.iter().find(|result| result.id() == *test).map(|result| &result.outcome) {
+    let outcome_of = |test: &TestId| results.iter().find(|result| result.id() == *test).map(|result| &result.outcome);
+    let needs_a_gpu = |test: &TestId| matches!(outcome_of(test), Some(Outcome::NotRun(why)) if why == NEEDS_A_GPU);
+    let mapped = bench.tests.len();
+    bench.tests.retain(|test| !needs_a_gpu(test));
+    if bench.tests.len() < mapped {
+        note(&format!("left out, for they need a GPU: {} mapped tests", mapped.saturating_sub(bench.tests.len())));
+    }
+    for test in &bench.tests {
+        let problem = match outcome_of(test) {
             Some(Outcome::Passed) => continue,
             Some(outcome) => outcome.reason().unwrap_or_default().lines().next().unwrap_or_default().to_owned(),
             None => "no test binary holds it".to_owned(),
@@ -232,6 +241,7 @@ fn baseline(bench: &mut Bench<'_>) -> Result<(), XtaskError> {
     bench.durations = results.iter().map(|result| (result.id(), result.duration)).collect();
     let slowest = bench.durations.values().max().copied().unwrap_or_default();
     bench.timeout = bench.timeout.max(slowest.saturating_mul(4));
+    bench.remember(binaries);
     Ok(())
 }
 
@@ -271,7 +281,7 @@ fn try_all(bench: &Bench<'_>, tree: &Tree, todo: &[&Planned], shard: &mut Shard)
 fn try_one(bench: &Bench<'_>) -> Result<(MutantOutcome, Vec<usize>), XtaskError> {
     match bench.build(false)? {
         Built::Refused => Ok((MutantOutcome::Unviable, Vec::new())),
-        Built::Binaries(binaries) => Ok(trial::judge(bench.tests, &bench.test(&binaries)?)),
+        Built::Binaries(binaries) => Ok(trial::judge(&bench.tests, &bench.test(&binaries)?)),
     }
 }
 

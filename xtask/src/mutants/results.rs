@@ -68,7 +68,7 @@ impl Results {
             let same = |of: &Header| (of.tool.clone(), of.packages.clone(), of.tests.clone());
             if same(&known.header) != same(&header) {
                 return Err(XtaskError::Input(format!(
-                    "{} was made with another tool than the results beside it: remove one of them",
+                    "{} was made with another tool or other tests than the results beside it: remove one of them",
                     path.display()
                 )));
             }
@@ -77,6 +77,11 @@ impl Results {
             }
         }
         Ok(all)
+    }
+
+    /// Every result of these sources in `directory`, by the mutant's name.
+    pub(super) fn lines_of(directory: &Path, sources_sha256: &str) -> Result<BTreeMap<String, Line>, XtaskError> {
+        Ok(Self::read_all(directory)?.remove(sources_sha256).map(|results| results.lines).unwrap_or_default())
     }
 }
 
@@ -108,16 +113,29 @@ fn read(path: &Path) -> Result<Option<(Header, Vec<Line>)>, XtaskError> {
 
 /// The file that a shard's results are appended to.
 pub(super) struct Shard {
-    pub(super) path: PathBuf,
+    path: PathBuf,
     file: File,
 }
 
 impl Shard {
-    /// Opens the file of shard `name` in `directory`, begun with `header` when it is new.
-    pub(super) fn open(directory: &Path, name: &str, header: &Header) -> Result<Self, XtaskError> {
-        let state = header.sources_sha256.get(..12).unwrap_or_default();
-        let path = directory.join(format!("{state}-{name}{SUFFIX}"));
+    /// The file of shard `name` in `directory`, for results of these sources.
+    pub(super) fn path(directory: &Path, name: &str, sources_sha256: &str) -> PathBuf {
+        directory.join(format!("{}-{name}{SUFFIX}", sources_sha256.get(..12).unwrap_or_default()))
+    }
+
+    /// Opens a file, begun with `header` when it is new. One that was begun with other tests is refused: its results count
+    /// them in another order.
+    pub(super) fn open(path: &Path, header: &Header) -> Result<Self, XtaskError> {
+        let path = path.to_owned();
         let text = if path.is_file() { std::fs::read(&path).map_err(XtaskError::read(&path))? } else { Vec::new() };
+        if let Some((begun, _)) = path.is_file().then(|| read(&path)).transpose()?.flatten()
+            && begun.tests != header.tests
+        {
+            return Err(XtaskError::Input(format!(
+                "{} is of other tests than those that pass here without a mutant: remove it, or go on where it was made",
+                path.display()
+            )));
+        }
         let complete = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end.saturating_add(1));
         let file = File::options().create(true).append(true).open(&path).map_err(XtaskError::write(&path))?;
         let length = u64::try_from(complete).unwrap_or(u64::MAX);
@@ -181,26 +199,35 @@ mod tests {
         all.get(&sources.repeat(64)).into_iter().flat_map(|known| known.lines.keys().cloned()).collect()
     }
 
+    fn open(directory: &Path, name: &str, sources: &str) -> Shard {
+        let header = header(sources);
+        Shard::open(&Shard::path(directory, name, &header.sources_sha256), &header).unwrap()
+    }
+
     #[test]
     fn a_run_goes_on_after_its_last_complete_line_and_parts_are_read_together() {
         let dir = tempfile::tempdir().unwrap();
-        let mut first = Shard::open(dir.path(), "shard-1-of-2", &header("a")).unwrap();
+        let mut first = open(dir.path(), "shard-1-of-2", "a");
         first.append(&line("one")).unwrap();
         std::io::Write::write_all(&mut first.file, b"{\"at\": \"cut o").unwrap();
         assert_eq!(names(dir.path(), "a"), ["one"]);
-        let mut first = Shard::open(dir.path(), "shard-1-of-2", &header("a")).unwrap();
+        let mut first = open(dir.path(), "shard-1-of-2", "a");
         first.append(&line("two")).unwrap();
-        Shard::open(dir.path(), "shard-2-of-2", &header("a")).unwrap().append(&line("three")).unwrap();
+        open(dir.path(), "shard-2-of-2", "a").append(&line("three")).unwrap();
         assert_eq!(names(dir.path(), "a"), ["one", "three", "two"]);
     }
 
     #[test]
-    fn results_of_other_sources_are_kept_apart_and_a_file_of_something_else_is_refused() {
+    fn results_of_other_sources_are_kept_apart_and_a_file_of_other_tests_or_of_something_else_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        Shard::open(dir.path(), "shard-1-of-1", &header("a")).unwrap().append(&line("one")).unwrap();
-        let mut other = Shard::open(dir.path(), "shard-1-of-1", &header("b")).unwrap();
+        open(dir.path(), "shard-1-of-1", "a").append(&line("one")).unwrap();
+        let mut other = open(dir.path(), "shard-1-of-1", "b");
         assert_eq!((names(dir.path(), "a").len(), names(dir.path(), "b").len()), (1, 0));
         other.append(&"no result").unwrap();
+        let more = Header { tests: vec![TestId::new("p", "t"), TestId::new("p", "u")], ..header("a") };
+        let path = Shard::path(dir.path(), "shard-1-of-1", &more.sources_sha256);
+        let error = Shard::open(&path, &more).err().unwrap().line();
+        assert!(error.contains("is of other tests"), "{error}");
         let error = Results::read_all(dir.path()).err().unwrap().line();
         assert!(error.contains("holds no results of mutants"), "{error}");
     }

@@ -1,5 +1,6 @@
 //! What the results come to: the figures of a part, and `mutants/summary.json`, which a proof puts into its bundle.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::list::Planned;
 use super::reasons::Reasons;
-use super::results::Results;
+use super::results::{Line, Results};
 use super::{DIRECTORY, tree::Tree};
 use crate::error::XtaskError;
 
@@ -27,20 +28,21 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    /// The results that a directory holds of the mutants in `planned`.
-    pub(super) fn of_part(path: &Path, out: &Path, sources: &str, planned: &[Planned]) -> Result<Self, XtaskError> {
-        let results = Results::read_all(out)?.remove(sources);
-        let Some(results) = results else {
-            return Err(XtaskError::Input(format!("{} holds no results", out.display())));
-        };
-        let lines = planned.iter().filter_map(|mutant| results.lines.get(&mutant.name));
-        Ok(Self {
-            path: path.to_owned(),
-            commit: results.header.commit,
+    /// What `results` hold of the mutants in `planned`; `path` and `commit` say where they are and of what.
+    pub(super) fn of_part(
+        path: PathBuf,
+        commit: String,
+        results: &BTreeMap<String, Line>,
+        planned: &[Planned],
+    ) -> Self {
+        let lines = planned.iter().filter_map(|mutant| results.get(&mutant.name));
+        Self {
+            path,
+            commit,
             listed: planned.len(),
             milliseconds: lines.clone().map(|line| line.milliseconds).fold(0, u64::saturating_add),
             mutants: lines.map(|line| line.mutant.clone()).collect(),
-        })
+        }
     }
 
     /// Writes `mutants/summary.json` of the workspace at `root` from all results in `out`.

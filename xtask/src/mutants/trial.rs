@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use proof_bundle::junit::{Outcome, TestResult};
 use proof_bundle::mutants::MutantOutcome;
+use proof_bundle::provenance::FileDigest;
 use proof_bundle::test_map::TestId;
 
 use crate::env;
@@ -35,9 +36,26 @@ const PROFILE: [(&str, &str); 4] = [
 /// What a build gave.
 pub(super) enum Built {
     /// The test binaries that were asked for.
-    Binaries(Vec<TestBinary>),
+    Binaries(Vec<Binary>),
     /// The compiler refused the source.
     Refused,
+}
+
+/// A test binary, and the digests of all that decides what it does: itself, the programs of its package, and the C libraries
+/// that tests open.
+pub(super) struct Binary {
+    test: TestBinary,
+    files: BTreeSet<String>,
+}
+
+impl Binary {
+    fn new(test: TestBinary, libraries: &[PathBuf]) -> Result<Self, XtaskError> {
+        let others = test.programs.iter().map(|(_, program)| program).chain(libraries);
+        let digests = others.map(|file| Ok(FileDigest::of("", file)?.sha256));
+        let mut files: BTreeSet<String> = digests.collect::<Result<_, XtaskError>>()?;
+        files.insert(test.digest.sha256.clone());
+        Ok(Self { test, files })
+    }
 }
 
 /// A place to build and test in.
@@ -50,11 +68,13 @@ pub(super) struct Bench<'a> {
     /// An existing directory for everything else.
     pub(super) scratch: &'a Path,
     /// The tests to run, sorted.
-    pub(super) tests: &'a [TestId],
+    pub(super) tests: Vec<TestId>,
     /// How long one test may run.
     pub(super) timeout: Duration,
     /// How long each test took without a mutant. The slow ones start first, so that none is waited for at the end.
     pub(super) durations: BTreeMap<TestId, Duration>,
+    /// The files of each test binary without a mutant, by its id.
+    pub(super) unchanged: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Bench<'_> {
@@ -72,9 +92,10 @@ impl Bench<'_> {
         let ended = process::run(&mut command, None)?;
         if ended.is_success() {
             let needed: BTreeSet<&str> = self.tests.iter().map(|test| test.binary.as_str()).collect();
-            let mut binaries = build::Built::read(&messages, self.workspace)?.tests;
-            binaries.retain(|binary| needed.contains(binary.id.as_str()));
-            return Ok(Built::Binaries(binaries));
+            let built = build::Built::read(&messages, self.workspace)?;
+            let tests = built.tests.into_iter().filter(|binary| needed.contains(binary.id.as_str()));
+            let binaries = tests.map(|test| Binary::new(test, &built.libraries));
+            return Ok(Built::Binaries(binaries.collect::<Result<_, _>>()?));
         }
         if shown || has_error(&messages)? {
             return Ok(Built::Refused);
@@ -84,8 +105,14 @@ impl Bench<'_> {
         )))
     }
 
-    /// Runs the tests; those that no binary holds are missing from what it returns.
-    pub(super) fn test(&self, binaries: &[TestBinary]) -> Result<Vec<TestResult>, XtaskError> {
+    /// Remembers these binaries as those without a mutant.
+    pub(super) fn remember(&mut self, binaries: Vec<Binary>) {
+        self.unchanged = binaries.into_iter().map(|binary| (binary.test.id, binary.files)).collect();
+    }
+
+    /// Runs the tests. Missing from what it returns are those that no binary holds, and those of binaries that are the same to
+    /// the byte without a mutant: they would do the same again.
+    pub(super) fn test(&self, binaries: &[Binary]) -> Result<Vec<TestResult>, XtaskError> {
         let scratch = tempfile::tempdir_in(self.scratch).map_err(XtaskError::write(self.scratch))?;
         let [spool, output, temporary] = ["spool", "output", "tmp"].map(|name| scratch.path().join(name));
         for directory in [&output, &temporary] {
@@ -104,8 +131,9 @@ impl Bench<'_> {
         let mut tests: Vec<&TestId> = self.tests.iter().collect();
         tests.sort_by_key(|test| std::cmp::Reverse(self.durations.get(test)));
         let listed = tests.into_iter().filter_map(|test| {
-            let binary = binaries.iter().find(|binary| binary.id == test.binary)?;
-            Some(run::Listed::new(binary, &test.test))
+            let binary = binaries.iter().find(|binary| binary.test.id == test.binary)?;
+            let is_unchanged = self.unchanged.get(&test.binary) == Some(&binary.files);
+            (!is_unchanged).then(|| run::Listed::new(&binary.test, &test.test))
         });
         run::run(&settings, &listed.collect::<Vec<_>>(), &|_| ())
     }
@@ -123,7 +151,7 @@ impl Bench<'_> {
     /// What selects the targets whose test binaries are needed. cargo selects test targets by name, in every package.
     fn targets(&self) -> Vec<String> {
         let mut arguments = BTreeSet::new();
-        for test in self.tests {
+        for test in &self.tests {
             match test.binary.split_once("::") {
                 None => arguments.insert("--lib".to_owned()),
                 Some((_, name)) => match name.split_once('/') {
