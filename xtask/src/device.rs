@@ -1,13 +1,43 @@
 //! Which device a proof runs on, and why.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::Serialize;
 use vram_residency::{DeviceClass, DeviceFacts, MemorySink, SimulatedConfig, VramConfig, VramError, VramManager};
 
-use crate::cli::DeviceChoice;
 use crate::error::XtaskError;
 use crate::model::Model;
+
+/// `--device`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DeviceChoice {
+    /// A GPU where there is one, otherwise the simulated device.
+    Auto,
+    /// The simulated device.
+    Simulated,
+    /// A GPU, by its index; the first one unless said otherwise.
+    Cuda(u32),
+}
+
+impl FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let unknown = || format!("no such device: use auto, simulated, cuda or cuda:N (N counts from 0), not {text:?}");
+        match text {
+            "auto" => Ok(Self::Auto),
+            "simulated" => Ok(Self::Simulated),
+            "cuda" => Ok(Self::Cuda(0)),
+            _ => text
+                .strip_prefix("cuda:")
+                .filter(|index| index.bytes().all(|b| b.is_ascii_digit()))
+                .and_then(|index| index.parse().ok())
+                .map(Self::Cuda)
+                .ok_or_else(unknown),
+        }
+    }
+}
 
 /// What a look at this host found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -133,6 +163,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn devices_parse_and_odd_ones_are_refused_with_the_choices() {
+        assert_eq!("auto".parse(), Ok(DeviceChoice::Auto));
+        assert_eq!("simulated".parse(), Ok(DeviceChoice::Simulated));
+        assert_eq!("cuda".parse(), Ok(DeviceChoice::Cuda(0)));
+        assert_eq!("cuda:3".parse(), Ok(DeviceChoice::Cuda(3)));
+        for odd in ["", "cuda:", "cuda:-1", "cuda:+1", "cuda:x", "gpu", "CUDA", "cuda:99999999999"] {
+            let message = odd.parse::<DeviceChoice>().unwrap_err();
+            assert!(message.contains("auto, simulated, cuda or cuda:N"), "{odd}: {message}");
+        }
+    }
 
     fn gpu(index: u32) -> DeviceFacts {
         DeviceFacts { class: DeviceClass::Gpu, index, ..SimulatedConfig::for_index(index).device_facts }

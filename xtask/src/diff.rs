@@ -1,11 +1,24 @@
 //! `cargo xtask bundle-diff`: what differs between two bundles and should not.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::cli::BundleDiffArgs;
+use clap::Args;
+
 use crate::error::XtaskError;
 use crate::exit::Exit;
 use crate::output;
+
+/// Options of `bundle-diff`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  cargo xtask bundle-diff proof_bundles/unit/RUN_A proof_bundles/unit/RUN_B")]
+pub(crate) struct BundleDiffArgs {
+    /// The first bundle's directory
+    #[arg(value_name = "A")]
+    pub(crate) first: PathBuf,
+    /// The second bundle's directory
+    #[arg(value_name = "B")]
+    pub(crate) second: PathBuf,
+}
 
 /// The subcommand.
 pub(crate) fn run(args: &BundleDiffArgs) -> Result<Exit, XtaskError> {

@@ -8,6 +8,8 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::Command;
 
+use crate::error::XtaskError;
+
 /// Variables that cargo sets for a program that it builds or runs, by exact name.
 const SET_BY_CARGO: [&str; 5] =
     ["CARGO_BIN_NAME", "CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE", "CARGO_TARGET_TMPDIR", "OUT_DIR"];
@@ -65,6 +67,21 @@ pub(crate) fn cargo(root: &Path) -> Command {
     scrub(&mut command);
     command.current_dir(root);
     command
+}
+
+/// What the compiler of the workspace prints for `argument`.
+pub(crate) fn rustc(root: &Path, argument: &str) -> Result<String, XtaskError> {
+    let mut command = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| OsString::from("rustc")));
+    scrub(&mut command);
+    let output = command
+        .arg(argument)
+        .current_dir(root)
+        .output()
+        .map_err(|source| XtaskError::Start { program: "rustc".to_owned(), source })?;
+    if !output.status.success() {
+        return Err(XtaskError::Input(format!("rustc {argument} failed: {}", String::from_utf8_lossy(&output.stderr))));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 #[cfg(test)]

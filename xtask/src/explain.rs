@@ -1,19 +1,19 @@
 //! `cargo xtask explain`: one requirement, its tests, what the latest bundle says of it, and how to rerun it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use proof_bundle::coverage::Coverage;
 use proof_bundle::provenance::Commit;
 use proof_bundle::requirement::{Requirement, RequirementsFile, Specifications, parse_specs};
 use proof_bundle::test_map::MappedTest;
 use serde::de::DeserializeOwned;
 
-use crate::cli::ExplainArgs;
 use crate::error::XtaskError;
 use crate::exit::Exit;
-use crate::proof::map::Map;
-use crate::proof::quoted;
+use crate::shell::quoted;
+use crate::suite::map::Map;
 use crate::workspace::{self, Workspace};
 use crate::{bundles, output};
 
@@ -22,6 +22,18 @@ const MOST_SUGGESTIONS: usize = 5;
 
 /// A suggestion differs by this many characters at most.
 const FARTHEST: usize = 2;
+
+/// Options of `explain`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  cargo xtask explain MS-001\n  cargo xtask explain '00§2.1'")]
+pub(crate) struct ExplainArgs {
+    /// The requirement's id, as specs/ writes it
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// Where to look for the latest bundle [default: proof_bundles]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) bundles: Option<PathBuf>,
+}
 
 /// The subcommand.
 pub(crate) fn run(args: &ExplainArgs) -> Result<Exit, XtaskError> {

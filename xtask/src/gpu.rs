@@ -1,13 +1,22 @@
 //! `cargo xtask gpu`: what was found, and why or why not.
 
+use clap::Args;
 use serde_json::json;
 use vram_residency::{DeviceFacts, EccMode};
 
-use crate::cli::GpuArgs;
 use crate::device::{self, Found};
 use crate::error::XtaskError;
 use crate::exit::Exit;
 use crate::output;
+
+/// Options of `gpu`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  cargo xtask gpu\n  cargo xtask gpu --json | jq .devices")]
+pub(crate) struct GpuArgs {
+    /// Print JSON instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
 
 /// The subcommand.
 pub(crate) fn run(args: &GpuArgs) -> Result<Exit, XtaskError> {

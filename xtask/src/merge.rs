@@ -11,7 +11,6 @@ use serde::Serialize;
 use crate::error::XtaskError;
 use crate::exit::Exit;
 use crate::process;
-use crate::proof::summary::outcome;
 use crate::{bundles, key_file, output, workspace};
 
 /// Options of `merge`.
@@ -84,7 +83,7 @@ fn join(args: &MergeArgs) -> Result<Exit, XtaskError> {
     for run_id in &unsigned_inputs {
         output::say(&format!("note: the run {run_id} is not signed, so no verifier will trust the merged bundle"));
     }
-    let (exit, _) = outcome(coverage.verdict());
+    let exit = Exit::from(coverage.verdict());
     output::print(&match args.json {
         true => output::json(&Output {
             bundle: bundle.display().to_string(),

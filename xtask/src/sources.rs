@@ -8,7 +8,7 @@ use proof_bundle::provenance::FileDigest;
 use ring::digest::{SHA256, digest};
 
 use crate::error::XtaskError;
-use crate::proof::map::Map;
+use crate::suite::map::Map;
 use crate::workspace::{Package, Workspace};
 
 /// The order in which crates are mutated; others follow by name.

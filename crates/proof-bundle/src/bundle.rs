@@ -14,6 +14,7 @@ use time::macros::format_description;
 
 use crate::Error;
 use crate::hash::{Sha256, sha256_hex};
+use crate::json::json_text;
 use crate::provenance::Commit;
 use crate::store::{Disk, Store};
 
@@ -267,15 +268,9 @@ pub(crate) fn chain_start(run_id: &str, file: &str) -> String {
     sha256_hex(format!("{run_id}/{file}").as_bytes())
 }
 
-/// The one form that a JSON file of a bundle has.
-pub(crate) fn json_text(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
-    let mut text = serde_json::to_vec_pretty(value)?;
-    text.push(b'\n');
-    Ok(text)
-}
-
-/// RFC 3339 in UTC; empty past the year 9999, which no reader accepts.
-pub(crate) fn now() -> String {
+/// The time now, RFC 3339 in UTC; empty past the year 9999, which no reader accepts.
+#[must_use]
+pub fn now() -> String {
     OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default()
 }
 

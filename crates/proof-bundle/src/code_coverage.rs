@@ -7,7 +7,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::coverage::inputs::read_json;
+use crate::json::read_json;
 
 /// The file's name.
 pub const FILE: &str = "code_coverage.json";

@@ -2,7 +2,8 @@
 
 mod current;
 mod derive;
-pub(crate) mod inputs;
+mod evidence;
+mod inputs;
 mod mutation;
 mod requirement;
 mod summary;
@@ -74,6 +75,19 @@ pub enum Verdict {
     /// An input is missing, empty, dead or contradicts another: exit code 12.
     #[serde(rename = "bad_input")]
     Input,
+}
+
+impl Verdict {
+    /// In words, as summaries end.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Proven => "all that this host can prove is proven",
+            Self::Failed => "a requirement or a test failed",
+            Self::NotRun => "a requirement has tests that did not run, or none, or none that observes",
+            Self::Input => "an input is missing, empty or dead",
+        }
+    }
 }
 
 /// `coverage.json`.

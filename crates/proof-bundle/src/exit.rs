@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::coverage::Verdict;
+
 /// How a command ended. The numbers never change their meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -67,6 +69,17 @@ impl Exit {
             text.push_str(&format!("  {:>3}  {meaning}\n", exit.code()));
         }
         text
+    }
+}
+
+impl From<Verdict> for Exit {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Proven => Self::Proven,
+            Verdict::Failed => Self::Failed,
+            Verdict::NotRun => Self::NotRun,
+            Verdict::Input => Self::BadInput,
+        }
     }
 }
 

@@ -19,6 +19,7 @@ pub mod diff;
 pub mod error;
 pub mod exit;
 mod hash;
+mod json;
 pub mod junit;
 pub mod merge;
 pub mod mutants;
@@ -34,6 +35,6 @@ mod sums;
 pub mod test_map;
 pub mod verify;
 
-pub use bundle::{ProofBundle, Seeds, TestType};
+pub use bundle::{ProofBundle, Seeds, TestType, now};
 pub use error::Error;
 pub use stage::StagedBundle;

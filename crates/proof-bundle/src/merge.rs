@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::coverage::inputs::read_json;
 use crate::coverage::{Coverage, Verdict};
 use crate::hash::sha256_file;
+use crate::json::read_json;
 use crate::provenance::{Metadata, Provenance};
 use crate::requirement::RequirementsFile;
 use crate::sums;

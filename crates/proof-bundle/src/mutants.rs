@@ -8,7 +8,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::coverage::inputs::read_json;
+use crate::json::read_json;
 use crate::provenance::FileDigest;
 use crate::test_map::TestId;
 

@@ -109,7 +109,7 @@ impl Verification {
         ];
         let failed = checks.into_iter().find(|(check, _)| check.fails()).map(|(_, exit)| exit);
         // What cannot be reached has a reason that fails the bundle; should it ever have none, this is no proof.
-        failed.or_else(|| self.run.map(shown::exit_of)).unwrap_or(Exit::NotIntact)
+        failed.or_else(|| self.run.map(Exit::from)).unwrap_or(Exit::NotIntact)
     }
 
     /// Why the bundle is not what its makers left, or does not follow from its evidence; `None` when both hold. Who made it

@@ -13,10 +13,10 @@ use clap::Args;
 use proof_bundle::code_coverage::{CodeCoverage, ModuleCoverage};
 use proof_bundle::provenance::Commit;
 
-use crate::coverage::summary::{columns, share};
 use crate::error::XtaskError;
 use crate::exit::Exit;
-use crate::proof::progress::{note, step};
+use crate::progress::{note, step};
+use crate::table::{columns, share};
 use crate::workspace::{self, Workspace};
 use crate::{env, output, process};
 

@@ -21,7 +21,7 @@ use proof_bundle::verify::{Options, verify};
 
 use crate::error::XtaskError;
 use crate::exit::Exit;
-use crate::proof::map::Map;
+use crate::suite::map::Map;
 use crate::workspace::{self, Workspace};
 use crate::{bundles, output};
 use snapshot::{Observed, Snapshot};

@@ -170,7 +170,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::proof::map::Map;
+    use crate::suite::map::Map;
     use crate::workspace::Workspace;
 
     fn repository() -> (&'static Path, RequirementsFile) {

@@ -9,7 +9,7 @@ use proof_bundle::provenance::Commit;
 use serde::Serialize;
 
 use crate::exit::Exit;
-use crate::proof::summary::outcome;
+use crate::table::{columns, share};
 
 /// The summary; its JSON form is what `--json` prints.
 #[derive(Debug, Serialize)]
@@ -71,7 +71,8 @@ impl Summary {
         looked_in: PathBuf,
         code_coverage: Option<CodeCoverage>,
     ) -> Self {
-        let (exit, result) = outcome(coverage.verdict());
+        let verdict = coverage.verdict();
+        let (exit, result) = (Exit::from(verdict), verdict.meaning());
         let not_proven = coverage.requirements.iter().filter(|one| one.status != Status::Proven);
         Self {
             result: match coverage.summary.requirements.stale {
@@ -196,31 +197,6 @@ fn of(commit: &Commit) -> String {
     format!("{}{}", commit.sha, if commit.dirty { ", and the working tree differs from it" } else { "" })
 }
 
-/// A share with its denominator; rounded down, so that 100 % means all.
-pub(crate) fn share(part: usize, whole: usize) -> String {
-    match part.saturating_mul(100).checked_div(whole) {
-        Some(percent) => format!("{part}/{whole} ({percent} %)"),
-        None => format!("{part}/{whole}"),
-    }
-}
-
-/// Rows under one another, each column as wide as its widest cell.
-pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
-    let mut widths = [0; N];
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    let mut text = String::new();
-    for row in rows {
-        let line: String = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}  ")).collect();
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
-}
-
 #[cfg(test)]
 #[allow(
     clippy::arithmetic_side_effects,
@@ -235,18 +211,6 @@ mod tests {
     use proof_bundle::requirement::{RequirementsFile, parse_specs};
 
     use super::*;
-
-    #[test]
-    fn columns_are_as_wide_as_their_widest_cell() {
-        let rows = [["a", "§§§"], ["bb", "c"]].map(|row| row.map(str::to_owned));
-        assert_eq!(columns(&rows), "a   §§§\nbb  c\n");
-    }
-
-    #[test]
-    fn a_share_is_never_rounded_up_to_all() {
-        assert_eq!(share(999, 1000), "999/1000 (99 %)");
-        assert_eq!(share(0, 0), "0/0");
-    }
 
     #[test]
     fn everything_that_is_not_proven_is_named_with_its_denominators() {

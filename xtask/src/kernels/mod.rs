@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::coverage::summary::columns;
 use crate::error::XtaskError;
 use crate::exit::Exit;
-use crate::proof::progress::step;
+use crate::progress::step;
+use crate::table::columns;
 use crate::workspace::{self, Workspace};
 use crate::{output, process};
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::error::XtaskError;
-use crate::proof::progress::{note, step};
+use crate::progress::{note, step};
 use crate::{env, process};
 
 /// The packages. The first one holds the compiler and fixes the versions of all its parts; the others show machine code, which

@@ -6,8 +6,8 @@ use proof_bundle::provenance::{FileDigest, Kit as Provenance};
 
 use super::{MANIFEST, Manifest, SOURCE, XTASK, host, manifest, sums};
 use crate::error::XtaskError;
-use crate::proof::build::TestBinary;
 use crate::sources::sha256_hex;
+use crate::suite::build::TestBinary;
 use crate::workspace::Workspace;
 
 /// An intact kit.

@@ -239,7 +239,7 @@ mod tests {
     use vram_residency::SimulatedConfig;
 
     use super::*;
-    use crate::cli::DeviceChoice;
+    use crate::device::DeviceChoice;
 
     /// Every line of every spool of a run, without what differs from run to run.
     fn lines(spool: &Path) -> Vec<Value> {

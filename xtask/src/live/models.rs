@@ -22,7 +22,7 @@ use super::{Context, outcome};
 use crate::error::XtaskError;
 use crate::model::{Format, Model};
 use crate::process;
-use crate::proof::progress::Bar;
+use crate::progress::Bar;
 
 /// How much of the file is in memory at a time when its digest is taken apart from sealing, in bytes.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -334,7 +334,7 @@ fn nanoseconds(duration: Duration) -> u64 {
 )]
 mod tests {
     use super::*;
-    use crate::cli::DeviceChoice;
+    use crate::device::DeviceChoice;
     use crate::live::{LIVE, Shared};
 
     #[test]

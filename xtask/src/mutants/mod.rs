@@ -24,10 +24,9 @@ use crate::error::XtaskError;
 use crate::exit::Exit;
 use crate::output;
 use crate::process;
-use crate::proof::map::Map;
-use crate::proof::now;
-use crate::proof::progress::{Bar, note, step};
+use crate::progress::{Bar, note, step};
 use crate::sources::{self, Sources};
+use crate::suite::map::Map;
 use crate::workspace::{self, Workspace};
 use list::Planned;
 use results::{Header, Line, Results, Shard};
@@ -258,7 +257,7 @@ fn try_all(bench: &Bench<'_>, tree: &Tree, todo: &[&Planned], shard: &mut Shard)
         tree.set(&planned.file, &source)?;
         let (outcome, killed_by) = judged?;
         let line = Line {
-            at: now(),
+            at: proof_bundle::now(),
             milliseconds: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
             mutant: Mutant {
                 name: planned.name.clone(),

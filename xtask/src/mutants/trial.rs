@@ -14,8 +14,8 @@ use proof_bundle::test_map::TestId;
 use crate::env;
 use crate::error::XtaskError;
 use crate::process;
-use crate::proof::build::{self, TestBinary};
-use crate::proof::run;
+use crate::suite::build::{self, TestBinary};
+use crate::suite::run;
 use crate::workspace::Workspace;
 
 /// The seed of all randomness, as `proof` takes it unless told otherwise.

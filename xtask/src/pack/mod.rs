@@ -12,9 +12,9 @@ use proof_bundle::requirement::parse_specs;
 
 use crate::error::XtaskError;
 use crate::exit::Exit;
-use crate::proof::build;
-use crate::proof::map::Map;
-use crate::proof::progress::{note, step};
+use crate::progress::{note, step};
+use crate::suite::build;
+use crate::suite::map::Map;
 use crate::workspace::{self, Workspace};
 use crate::{output, process};
 
@@ -70,7 +70,7 @@ pub(crate) fn run(args: &PackArgs) -> Result<Exit, XtaskError> {
     let place = out.parent().unwrap_or(Path::new("/"));
     std::fs::create_dir_all(place).map_err(XtaskError::write(place))?;
     let scratch = tempfile::Builder::new().prefix(".kit-").tempdir_in(place).map_err(XtaskError::write(place))?;
-    std::fs::create_dir(scratch.path().join(crate::proof::TEMPORARY)).map_err(XtaskError::write(scratch.path()))?;
+    std::fs::create_dir(scratch.path().join(crate::suite::TEMPORARY)).map_err(XtaskError::write(scratch.path()))?;
     step(&format!("building the tests: cargo test --workspace --no-run --profile {PROFILE}"));
     let built = build::build(&root, &workspace, scratch.path(), Some(PROFILE))?;
     step(&format!("packing {} test binaries and the sources", built.tests.len()));

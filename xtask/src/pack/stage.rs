@@ -9,11 +9,11 @@ use std::process::{Command, Stdio};
 use proof_bundle::provenance::Commit;
 
 use super::{PROFILE, glibc};
+use crate::env::rustc;
 use crate::error::XtaskError;
 use crate::kit::{DEPS, MANIFEST, Manifest, PROVE, SOURCE, TESTS, XTASK, host, manifest, sums};
-use crate::proof::build::Built;
-use crate::proof::rustc;
 use crate::sources::sha256_hex;
+use crate::suite::build::Built;
 use crate::workspace::Workspace;
 use crate::{env, git, output, process};
 

@@ -2,20 +2,13 @@
 //!
 //! What the run comes to is derived by `proof-bundle` from what was written and read back. Nothing here decides a status.
 
-pub(crate) mod build;
-mod doctests;
+mod args;
 mod driver_libraries;
-pub(crate) mod map;
 mod origin;
-pub(crate) mod progress;
-pub(crate) mod run;
 mod source;
-pub(crate) use source::{now, quoted, rustc};
-pub(crate) mod summary;
-mod verdict;
+mod summary;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use proof_bundle::code_coverage::CodeCoverage;
@@ -26,10 +19,8 @@ use proof_bundle::requirement::{Specifications, parse_specs};
 use proof_bundle::test_map::TestId;
 use proof_bundle::{StagedBundle, TestType};
 
-use crate::cli::{BundleType, ProofArgs};
 use crate::code_coverage::{Measure, Tool};
 use crate::device::{self, Chosen, Found};
-use crate::env;
 use crate::error::XtaskError;
 use crate::exit::Exit;
 use crate::kernels;
@@ -38,22 +29,22 @@ use crate::model::Model;
 use crate::mutants;
 use crate::output;
 use crate::process;
+use crate::progress::{self, note, step};
 use crate::sign::Keys;
 use crate::sources::Sources;
+use crate::suite::build::TestBinary;
+use crate::suite::map::Map;
+use crate::suite::{TEMPORARY, run as tests};
 use crate::workspace::Workspace;
-use build::TestBinary;
-use map::Map;
+use args::BundleType;
+pub(crate) use args::ProofArgs;
 use origin::{Origin, Toolchain};
-use progress::{note, step};
 use summary::Summary;
-
-/// Where the proof's children put their temporary files, below its own.
-pub(crate) const TEMPORARY: &str = "tmp";
 
 /// The subcommand.
 pub(crate) fn run(args: &ProofArgs) -> Result<Exit, XtaskError> {
     process::catch_interrupts()?;
-    let started = source::now();
+    let started = proof_bundle::now();
     // Everything that can be refused is refused before anything takes time.
     let origin = Origin::find(args)?;
     let root = origin.root();
@@ -143,13 +134,6 @@ fn check_unchanged(before: &Commit, after: &Commit) -> Result<(), XtaskError> {
     )))
 }
 
-/// cargo in `root`. Its temporary files, and those of all that it starts, go away with the proof's own.
-pub(crate) fn cargo(root: &Path, scratch: &Path) -> Command {
-    let mut command = env::cargo(root);
-    command.env("TMPDIR", scratch.join(TEMPORARY));
-    command
-}
-
 fn test_type(bundle_type: BundleType) -> TestType {
     match bundle_type {
         BundleType::Unit => TestType::Unit,
@@ -180,7 +164,7 @@ impl Suite {
             std::fs::create_dir(directory).map_err(XtaskError::write(directory))?;
         }
         let binaries = origin.tests(workspace, scratch)?;
-        let settings = run::Settings {
+        let settings = tests::Settings {
             root: &origin.root(),
             spool: &spool,
             output: &output,
@@ -190,7 +174,7 @@ impl Suite {
             timeout: Duration::from_secs(args.timeout),
             patience: None,
         };
-        let (mut tests, mut results) = run::list(&settings, &binaries)?;
+        let (mut tests, mut results) = tests::list(&settings, &binaries)?;
         tests.retain(|test| match origin.lacks(&map.needs, &test.id()) {
             Some(reason) => {
                 let TestId { binary, test } = test.id();
@@ -201,7 +185,7 @@ impl Suite {
         });
         step(&format!("running {} tests of {} binaries, a process each", tests.len(), binaries.len()));
         let bar = progress::Bar::tests(tests.len());
-        results.extend(run::run(&settings, &tests, &|result| bar.finished(result))?);
+        results.extend(tests::run(&settings, &tests, &|result| bar.finished(result))?);
         // An empty suite stays empty: doc tests map to nothing and must not hide that there is no test.
         if !results.is_empty() {
             results.push(origin.doctests(scratch, settings.timeout)?);
@@ -309,7 +293,7 @@ impl Plan<'_> {
             driver_libraries: self.driver_libraries(),
             kit: self.kit.clone(),
             nonce: self.args.nonce.clone(),
-            timings: proof_bundle::provenance::RunTimings { started, finished: source::now() },
+            timings: proof_bundle::provenance::RunTimings { started, finished: proof_bundle::now() },
         })
     }
 }

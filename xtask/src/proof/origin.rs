@@ -9,14 +9,14 @@ use proof_bundle::junit::{Outcome, TestResult};
 use proof_bundle::provenance::{self, Commit};
 use proof_bundle::test_map::TestId;
 
-use super::build::{self, TestBinary};
-use super::progress::step;
-use super::{doctests, source};
+use super::ProofArgs;
 use crate::bundles;
-use crate::cli::ProofArgs;
 use crate::env;
 use crate::error::XtaskError;
 use crate::kit::Kit;
+use crate::progress::step;
+use crate::suite::build::{self, TestBinary};
+use crate::suite::doctests;
 use crate::workspace::{self, Workspace};
 
 /// Where the tests come from.
@@ -123,8 +123,8 @@ impl Origin {
     pub(super) fn toolchain(&self) -> Result<Toolchain, XtaskError> {
         match self {
             Self::Checkout(root) => Ok(Toolchain {
-                rustc: source::rustc(root, "-vV")?,
-                rust_version: source::rustc(root, "--version")?,
+                rustc: env::rustc(root, "-vV")?,
+                rust_version: env::rustc(root, "--version")?,
                 build_environment: env::of_builds(),
             }),
             Self::Kit(kit) => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use proof_bundle::coverage::{Coverage, Problem, RequirementCoverage, Status, StatusCount, TestCount, Verdict};
+use proof_bundle::coverage::{Coverage, Problem, RequirementCoverage, Status, StatusCount, TestCount};
 use proof_bundle::junit::NEEDS_A_GPU;
 use serde::Serialize;
 use serde_json::Value;
@@ -66,16 +66,6 @@ struct NotPassed {
     reason: String,
 }
 
-/// What a verdict means for the caller, and in words.
-pub(crate) fn outcome(verdict: Verdict) -> (Exit, &'static str) {
-    match verdict {
-        Verdict::Proven => (Exit::Proven, "all that this host can prove is proven"),
-        Verdict::Failed => (Exit::Failed, "a requirement or a test failed"),
-        Verdict::NotRun => (Exit::NotRun, "a requirement has tests that did not run, or none, or none that observes"),
-        Verdict::Input => (Exit::BadInput, "an input is missing, empty or dead"),
-    }
-}
-
 impl Summary {
     pub(super) fn new(
         coverage: &Coverage,
@@ -85,7 +75,8 @@ impl Summary {
         live: &Live,
         bundle: &Path,
     ) -> Self {
-        let (exit, result) = outcome(coverage.verdict());
+        let verdict = coverage.verdict();
+        let (exit, result) = (Exit::from(verdict), verdict.meaning());
         let sum = |count: fn(&proof_bundle::coverage::FeatureCoverage) -> usize| {
             coverage.features.iter().map(count).fold(0_usize, usize::saturating_add)
         };

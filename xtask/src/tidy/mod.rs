@@ -21,11 +21,18 @@ mod tests;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use clap::Args;
+
 use crate::error::XtaskError;
 use crate::exit::Exit;
 use crate::output;
 
 use manifest::Manifest;
+
+/// Options of `tidy`.
+#[derive(Args, Debug)]
+#[command(after_help = "Each finding is `path:line: what is wrong, and what to do`. `cargo test` runs the same check.")]
+pub(crate) struct TidyArgs {}
 
 /// One place that breaks a rule.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::{DIRECTORY, Envelope, SigningKey, statements};
 use crate::Error;
-use crate::coverage::inputs::read_json;
 use crate::exit::Exit;
+use crate::json::read_json;
 use crate::report::RENDERER_VERSION;
 use crate::store::{Disk, Store};
 use crate::verify::{Finding, Options, verify};

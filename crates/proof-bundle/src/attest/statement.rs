@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::{RESIDENCY, TEST_RESULT};
 use crate::Error;
-use crate::coverage::inputs::read_json;
 use crate::coverage::{Coverage, RequirementCoverage, Status, StatusCount, TestCount, TestCoverage, Verdict};
 use crate::hash::sha256_file;
+use crate::json::read_json;
 use crate::junit::{self, Outcome, TestResult};
 use crate::merge::{self, Merged, MergedCoverage, MergedInput, MergedRequirement, RunStatus};
 use crate::provenance::{Commit, Provenance};

@@ -1,6 +1,7 @@
 //! Coverage of the specifications as they are now, by a run that may be older than they are.
 
-use super::derive::{Evidence, derive, ids_of, judge_all, unresolved};
+use super::derive::{derive, judge_all, unresolved};
+use super::evidence::{Evidence, ids_of};
 use super::{Coverage, Inputs};
 use crate::requirement::RequirementsFile;
 

@@ -1,12 +1,10 @@
 //! What coverage is derived from: the files of a bundle, read back.
 
-use std::fs;
 use std::path::Path;
-
-use serde::de::DeserializeOwned;
 
 use super::{Problem, ProblemKind};
 use crate::Error;
+use crate::json::read_json;
 use crate::junit::{self, TestResult};
 use crate::mutants::Mutants;
 use crate::provenance::Provenance;
@@ -67,11 +65,4 @@ impl Inputs {
         });
         Ok(Self { requirements, tests, records, provenance, mutants, problems })
     }
-}
-
-/// Reads a JSON file of a bundle.
-pub(crate) fn read_json<T: DeserializeOwned>(directory: &Path, file: &str) -> Result<T, Error> {
-    let path = directory.join(file);
-    let text = fs::read(&path).map_err(Error::io("read", &path))?;
-    serde_json::from_slice(&text).map_err(Error::json(file))
 }

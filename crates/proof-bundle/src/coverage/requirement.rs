@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::derive::Evidence;
+use super::evidence::Evidence;
 use super::{RequirementCoverage, Status, TestCoverage, TestOutcome};
 use crate::junit::{NEEDS_A_GPU, Outcome};
 use crate::records::{GPU, HOST};

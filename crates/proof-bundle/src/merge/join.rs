@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::{FILE, INPUTS, Input, Merge, MergedCoverage, derive, input_path, is_merged, is_run_id};
 use crate::attest::DIRECTORY;
 use crate::bundle::now;
-use crate::coverage::inputs::read_json;
+use crate::json::read_json;
 use crate::requirement::{MappedRequirement, RequirementsFile};
 use crate::verify::{Options, examine};
 use crate::{Error, StagedBundle, report};

@@ -9,7 +9,7 @@ use super::{figures, first, html, in_words, non_claims, troubled, troubled_tests
 use crate::Error;
 use crate::bundle::HEADER;
 use crate::coverage::Verdict;
-use crate::coverage::inputs::read_json;
+use crate::json::read_json;
 use crate::merge::{INPUTS, Input, Merged, MergedCoverage, MergedRequirement, RunFigures};
 use crate::records::GPU;
 use crate::requirement::Requirement;

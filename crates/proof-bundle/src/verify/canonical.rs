@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::findings::Findings;
 use super::xml;
-use crate::bundle::json_text;
+use crate::json::json_text;
 use crate::junit::{self, TestResult};
 use crate::schema::{Checker, Schema};
 use crate::sums;

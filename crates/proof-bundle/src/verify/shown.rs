@@ -91,7 +91,7 @@ impl Shown {
                 }
                 verdict => in_words(verdict),
             },
-            exit_code: exit_of(verdict).code(),
+            exit_code: Exit::from(verdict).code(),
             requirements: coverage.summary.requirements.clone(),
             needs_gpu,
             open,
@@ -135,7 +135,7 @@ impl Shown {
                 }
                 verdict => in_words(verdict),
             },
-            exit_code: exit_of(verdict).code(),
+            exit_code: Exit::from(verdict).code(),
             requirements: coverage.summary.requirements.clone(),
             needs_gpu,
             open,
@@ -182,14 +182,4 @@ fn open<'a>(statuses: impl Iterator<Item = (&'a str, Status)>) -> (Vec<String>, 
 
 fn devices(devices: &[DeviceFacts]) -> Vec<String> {
     devices.iter().map(|device| format!("{} {} ({})", device.class, device.name, device.uuid)).collect()
-}
-
-/// The exit code of a run of this verdict.
-pub(super) fn exit_of(verdict: Verdict) -> Exit {
-    match verdict {
-        Verdict::Proven => Exit::Proven,
-        Verdict::Failed => Exit::Failed,
-        Verdict::NotRun => Exit::NotRun,
-        Verdict::Input => Exit::BadInput,
-    }
 }

@@ -59,7 +59,7 @@ fn watch(mut command: Command, scratch: &Path, limit: Duration) -> Result<TestRe
 }
 
 /// The suite's result.
-pub(super) fn result(outcome: Outcome, duration: Duration) -> TestResult {
+pub(crate) fn result(outcome: Outcome, duration: Duration) -> TestResult {
     TestResult::new(BINARY, TEST, outcome, duration)
 }
 
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn temporary_files_of_cargo_and_what_it_starts_are_below_the_proofs_own() {
-        let command = super::super::cargo(Path::new("/"), Path::new("/scratch"));
+        let command = crate::suite::cargo(Path::new("/"), Path::new("/scratch"));
         let temporary = command.get_envs().find(|(name, _)| *name == "TMPDIR").and_then(|(_, value)| value);
         assert_eq!(temporary, Some(Path::new("/scratch/tmp").as_os_str()));
     }
