@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::error::XtaskError;
 use crate::exit::Exit;
 use crate::shell::quoted;
-use crate::suite::map::Map;
+use crate::suite::{self, map::Map};
 use crate::workspace::{self, Workspace};
 use crate::{bundles, output};
 
@@ -155,12 +155,13 @@ fn commands(tests: &[&MappedTest], workspace: &Workspace) -> Vec<String> {
                 Some(kind @ ("test" | "bin" | "example" | "bench")) => format!("--{kind} {}", target.name),
                 _ => "--lib".to_owned(),
             };
-            Some(format!("-p {} {which}", package.name))
+            let ignored = if target.src_path.ends_with(suite::ON_GPU) { "--ignored " } else { "" };
+            Some(format!("-p {} {which} -- {ignored}--exact", package.name))
         })
     };
     by_binary
         .iter()
-        .filter_map(|(binary, names)| Some(format!("cargo test {} -- --exact {}", selection(binary)?, names.join(" "))))
+        .filter_map(|(binary, names)| Some(format!("cargo test {} {}", selection(binary)?, names.join(" "))))
         .collect()
 }
 
@@ -258,11 +259,12 @@ mod tests {
         let target = |kind: &str, name: &str| Target {
             name: name.into(),
             kind: vec![kind.into()],
-            src_path: PathBuf::new(),
+            src_path: format!("tests/{name}.rs").into(),
             test: true,
             doctest: false,
         };
-        let targets = vec![target("lib", "seal"), target("test", "hmac"), target("bin", "tool")];
+        let targets =
+            vec![target("lib", "seal"), target("test", "hmac"), target("bin", "tool"), target("test", "on_gpu")];
         let package = Package { name: "seal".into(), id: "x".into(), manifest_path: PathBuf::new(), targets };
         let test = |binary: &str, test: &str| MappedTest {
             binary: binary.into(),
@@ -274,6 +276,7 @@ mod tests {
             test("seal", "tests::a"),
             test("seal::hmac", "it's one"),
             test("seal::bin/tool", "t"),
+            test("seal::on_gpu", "waits"),
         ];
         let tests: Vec<&MappedTest> = tests.iter().collect();
         assert_eq!(
@@ -282,6 +285,7 @@ mod tests {
                 "cargo test -p seal --lib -- --exact tests::a",
                 "cargo test -p seal --bin tool -- --exact t",
                 r"cargo test -p seal --test hmac -- --exact b 'it'\''s one'",
+                "cargo test -p seal --test on_gpu -- --ignored --exact waits",
             ]
         );
     }

@@ -14,6 +14,9 @@ use crate::env;
 /// Where the children of a run put their temporary files, below its own.
 pub(crate) const TEMPORARY: &str = "tmp";
 
+/// The file of a package's tests that need a GPU: all of them are ignored, and `tidy` lets no other test be.
+pub(crate) const ON_GPU: &str = "tests/on_gpu.rs";
+
 /// cargo in `root`. Its temporary files, and those of all that it starts, go away with the run's own.
 fn cargo(root: &Path, scratch: &Path) -> Command {
     let mut command = env::cargo(root);

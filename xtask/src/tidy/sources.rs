@@ -9,6 +9,7 @@ use syn::visit::Visit;
 use super::manifest::Manifest;
 use super::{Finding, files};
 use crate::error::XtaskError;
+use crate::suite;
 
 /// A file longer than this is a finding.
 const MOST_LINES: usize = 500;
@@ -28,9 +29,6 @@ const HEADER: &str = r#"#[allow(
 
 /// The one test file that carries foreign code and may allow more.
 const MAY_ALLOW_MORE: &str = "first_document.rs";
-
-/// The test files whose tests may be ignored: where there is no GPU they cannot run.
-const MAY_IGNORE: &str = "on_gpu.rs";
 
 /// Checks the Rust files of one crate.
 pub(super) fn check(root: &Path, member: &Manifest) -> Result<Vec<Finding>, XtaskError> {
@@ -126,10 +124,11 @@ struct Look<'a> {
 
 impl Look<'_> {
     fn ignores(&mut self) {
-        if self.path.file_name().is_none_or(|name| name != MAY_IGNORE) {
+        if !self.path.ends_with(suite::ON_GPU) {
             let line = self.text.lines().position(|line| line.contains("#[ignore")).unwrap_or(0).saturating_add(1);
+            let place = suite::ON_GPU;
             let message =
-                "a test that is ignored shows nothing: mend it, or, when it needs a GPU, put it into tests/on_gpu.rs";
+                format!("a test that is ignored shows nothing: mend it, or, when it needs a GPU, put it into {place}");
             self.findings.push(Finding::new(self.path, line, message));
         }
     }
