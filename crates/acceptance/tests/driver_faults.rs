@@ -12,7 +12,7 @@
 use std::sync::Arc;
 
 use cuda_ffi::{DriverFault, FakeDriver, Leaks};
-use evidence::{Stream, check_on};
+use evidence::{Stream, check_on, proves};
 use serde_json::json;
 use vram_residency::{MemorySink, SealedShard, VramConfig, VramError, VramManager};
 
@@ -169,20 +169,24 @@ fn problems(mut bench: Bench, result: Result<(), VramError>, function: &str, res
 
 #[test]
 fn a_fault_at_any_call_while_sealing_is_named_and_leaves_the_books_right() {
+    proves!("00§3.2", "00§3.3", "MS-004");
     sweep("seal", Bench::new, Bench::seal);
 }
 
 #[test]
 fn a_fault_at_any_call_while_verifying_is_named_and_leaves_the_books_right() {
+    proves!("00§3.3", "MS-004");
     sweep("verify", Bench::sealed, Bench::verify);
 }
 
 #[test]
 fn a_fault_at_any_call_while_lending_is_named_and_leaves_the_books_right() {
+    proves!("00§3.3", "CI-007", "MS-004");
     sweep("lend", Bench::sealed, Bench::lend);
 }
 
 #[test]
 fn a_fault_at_any_call_while_releasing_is_named_and_leaves_the_books_right() {
+    proves!("00§3.2", "00§3.3", "MS-004");
     sweep("release", Bench::sealed, Bench::release);
 }

@@ -13,6 +13,7 @@ mod workers;
 use std::sync::Arc;
 
 use cuda_ffi::FakeDriver;
+use evidence::proves;
 use vram_residency::{MemorySink, VramConfig, VramManager};
 use workers::Worker;
 
@@ -36,5 +37,6 @@ fn the_device_is_named_as_a_fake_drivers() {
 
 #[test]
 fn a_flipped_bit_of_device_memory_is_found_and_located() {
+    proves!("00§2.2", "10§2.1", "CI-007");
     on_a_worker(workers::a_flipped_bit_is_found_and_located);
 }

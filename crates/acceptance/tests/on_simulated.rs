@@ -12,6 +12,7 @@ mod workers;
 
 use std::sync::Arc;
 
+use evidence::proves;
 use vram_residency::{MemorySink, VramConfig, VramManager};
 use workers::Worker;
 
@@ -33,5 +34,6 @@ fn the_device_is_named_as_simulated() {
 
 #[test]
 fn a_flipped_bit_of_device_memory_is_found_and_located() {
+    proves!("00§2.2", "10§2.1", "CI-007");
     workers::a_flipped_bit_is_found_and_located(&worker());
 }

@@ -15,7 +15,11 @@ use content_digest::TreeHasher;
 use cuda_ffi::{
     Device, DriverError, FakeAttribute, FakeDriver, FakePointer, Leaks, MemoryId, PROBE_CHUNK_BYTES, discover,
 };
+use evidence::{Stream, check_on, proves};
 use facts::{AllocationFacts, DeviceClass, DriverModel, EccMode, MemoryType};
+
+/// What records of these tests are of.
+const CLASS: &str = "fake-driver";
 
 const MIB: usize = 1 << 20;
 
@@ -72,6 +76,7 @@ fn what_is_written_is_read_and_everything_is_given_back() {
 
 #[test]
 fn an_access_that_leaves_the_allocation_is_refused_before_the_driver_hears_of_it() {
+    proves!("MS-002", "MS-006");
     const LEN: usize = 64;
     let (driver, device) = one();
     let before = holding(&*device, &[0x11; LEN]);
@@ -91,14 +96,14 @@ fn an_access_that_leaves_the_allocation_is_refused_before_the_driver_hears_of_it
     driver.clear_calls();
     for (offset, len) in refused {
         let mut target = vec![0x5C; len];
-        let errors = [
-            device.write(memory, offset, &vec![0xEE; len]).unwrap_err(),
-            device.read(memory, offset, &mut target).unwrap_err(),
+        let answers = [
+            device.write(memory, offset, &vec![0xEE; len]).map_err(|error| (error.code(), error.function())),
+            device.read(memory, offset, &mut target).map_err(|error| (error.code(), error.function())),
         ];
-        assert!(errors.iter().all(|error| error.code() == DriverError::INVALID_VALUE && error.function().is_none()));
-        assert_eq!(target, vec![0x5C; len], "{len} bytes at {offset}");
+        let expected = ([Err::<(), _>((DriverError::INVALID_VALUE, None::<&str>)); 2], vec![0x5C; len]);
+        check_on(CLASS, Stream::BoundsChecking, &format!("{len}_bytes_at_{offset}"), expected, (answers, target));
     }
-    assert_eq!(driver.calls(), [""; 0]);
+    check_on(CLASS, Stream::BoundsChecking, "refused_before_the_driver_is_called", [""; 0], driver.calls());
     let held = [before, memory, after].map(|memory| contents(&*device, memory, LEN));
     assert_eq!(held, [[0x11; LEN], [0x22; LEN], [0x33; LEN]]);
     for (offset, len) in [(0, LEN), (63, 1), (64, 0)] {
@@ -111,12 +116,13 @@ fn an_access_that_leaves_the_allocation_is_refused_before_the_driver_hears_of_it
 
 #[test]
 fn memory_that_is_not_known_is_refused_by_every_operation() {
+    proves!("MS-002", "MS-004");
     let (_driver, devices) = start(2);
     let freed = holding(&*devices[0], &[1; 16]);
     devices[0].free(freed).unwrap();
     let foreign = holding(&*devices[1], &[2; 16]);
     let device = &devices[0];
-    for memory in [freed, foreign] {
+    for (case, memory) in [("freed", freed), ("foreign", foreign)] {
         let answers = [
             device.allocation_facts(memory).map(drop),
             device.write(memory, 0, &[1]),
@@ -128,9 +134,9 @@ fn memory_that_is_not_known_is_refused_by_every_operation() {
             device.probe(memory).map(drop),
             device.address(memory).map(drop),
         ];
-        for answer in answers {
-            assert_eq!(answer.unwrap_err().code(), DriverError::INVALID_VALUE);
-        }
+        let codes = answers.map(|answer| answer.map_err(|error| error.code()));
+        let expected = [Err::<(), _>(DriverError::INVALID_VALUE); 9];
+        check_on(CLASS, Stream::CudaOperations, &format!("operations_on_{case}_memory"), expected, codes);
     }
     assert_eq!(contents(&*devices[1], foreign, 16), [2; 16]);
 }
@@ -163,6 +169,7 @@ fn a_bit_that_flips_in_device_memory_changes_the_digest_and_the_tree_names_its_b
 
 #[test]
 fn an_overwrite_leaves_zeros_and_looks_at_them() {
+    proves!("00§3.2");
     let (driver, device) = one();
     let weights = b"weights that nobody else shall read".repeat(100_000);
     let memory = holding(&*device, &weights);
@@ -172,9 +179,10 @@ fn an_overwrite_leaves_zeros_and_looks_at_them() {
     let calls = driver.calls();
     let at = |function: &str| calls.iter().position(|called| called == function).expect(function);
     assert!(at("cuMemsetD8_v2") < at("cuCtxSynchronize") && at("cuCtxSynchronize") < at("cuLaunchKernel"));
-    assert!(contents(&*device, memory, weights.len()).iter().all(|byte| *byte == 0));
+    let left = contents(&*device, memory, weights.len()).iter().filter(|byte| **byte != 0).count();
     device.free(memory).unwrap();
-    assert!(!driver.memory_holds(0, &weights[..64]));
+    let held = driver.memory_holds(0, &weights[..64]);
+    check_on(CLASS, Stream::CudaOperations, "left_in_overwritten_and_freed_memory", (0, false), (left, held));
 }
 
 #[test]

@@ -11,6 +11,10 @@
 use std::sync::Arc;
 
 use cuda_ffi::{Device, DriverError, DriverFault, FakeDriver, Leaks, MemoryId, NoGpu, Operation, discover};
+use evidence::{Stream, check_on, proves};
+
+/// What records of these tests are of.
+const CLASS: &str = "fake-driver";
 
 const MIB: usize = 1 << 20;
 /// Longer than both halves of the staging area, so that every kind of its turns is there.
@@ -167,6 +171,7 @@ fn a_copy_whose_end_could_not_be_waited_for_leaves_nothing_either() {
 
 #[test]
 fn an_overwrite_that_the_driver_only_claims_is_noticed() {
+    proves!("00§3.2");
     let (driver, device) = one();
     let mut bytes = vec![0; LEN];
     bytes[123_456..].fill(0x77);
@@ -175,8 +180,9 @@ fn an_overwrite_that_the_driver_only_claims_is_noticed() {
     driver.plant(DriverFault { later: true, ..DriverFault::at("cuMemsetD8_v2", 1, 0) });
     let error = device.overwrite(memory).unwrap_err();
     assert_eq!((error.operation(), error.code(), error.function()), (Operation::Overwrite, 0, None));
-    let text = "could not overwrite device memory: byte 123456 was not zero after cuMemsetD8_v2 had reported success; ";
-    assert!(error.to_string().starts_with(text), "{error}");
+    let said = error.to_string();
+    let text = "could not overwrite device memory: byte 123456 was not zero after cuMemsetD8_v2 had reported success";
+    check_on(CLASS, Stream::CudaOperations, "an_overwrite_only_claimed", Some(text), said.split("; ").next());
     assert!(!error.context_lost(), "the context is as it was; what to do with the memory is the owner's decision");
     device.overwrite(memory).unwrap();
     device.free(memory).unwrap();
@@ -256,12 +262,14 @@ fn a_lost_context_is_what_every_later_call_reports() {
 
 #[test]
 fn memory_that_was_never_freed_keeps_its_context_and_nothing_else_stays() {
+    proves!("00§3.2");
     let (driver, device) = one();
     let weights = b"weights that could not be overwritten".repeat(100);
     holding(&*device, &weights);
     drop(device);
     let kept = Leaks { allocations: 1, bytes: weights.len() as u64, contexts: 1, ..Leaks::default() };
-    assert_eq!(driver.leaks(), kept);
+    let (expected, observed) = (format!("{kept:?}"), format!("{:?}", driver.leaks()));
+    check_on(CLASS, Stream::CudaOperations, "kept_with_memory_that_was_never_freed", expected, observed);
 }
 
 #[test]
