@@ -109,6 +109,8 @@ impl Kind {
                 "--workspace",
                 "--locked",
                 "--skip-clean",
+                // The tests turn them all on, but the tool leaves out what stands behind one that it was not told of.
+                "--all-features",
                 "--out",
                 "Lcov",
                 "--timeout",
