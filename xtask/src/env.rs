@@ -1,4 +1,4 @@
-//! The environment of the processes that xtask starts.
+//! The tools of Rust that xtask starts, and the environment of whatever it starts.
 //!
 //! `cargo run` sets variables for xtask that describe xtask. Leaked into another cargo they make build scripts that watch
 //! them (ring's) run again: the build after a proof would compile ring once more, and the proof's own build as well.

@@ -1,4 +1,4 @@
-//! What a person sees while a proof runs: a bar on a terminal, a line now and then elsewhere. All of it goes to stderr.
+//! What a person sees while a command runs: a bar on a terminal, a line now and then elsewhere. All of it goes to stderr.
 
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use crate::output;
 /// How many lines a bar prints, at most, where there is no terminal.
 const PLAIN_LINES: u64 = 10;
 
-/// Announces a step of the proof.
+/// Announces a step of the command.
 pub(crate) fn step(text: &str) {
     output::say(&format!("==> {text}"));
 }
