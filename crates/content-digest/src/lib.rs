@@ -6,13 +6,17 @@
 //! 4 KiB block differs.
 #![forbid(unsafe_code)]
 
+mod block;
 mod digest;
 mod error;
 mod flat;
+mod hasher;
 mod parallel;
 mod tree;
 
+pub use block::BLOCK_BYTES;
 pub use digest::{Sha256Digest, TreeDigest};
 pub use error::DigestError;
 pub use flat::{Sha256Stream, sha256};
-pub use tree::{BLOCK_BYTES, Tree, TreeHasher, tree_digest};
+pub use hasher::{TreeHasher, tree_digest};
+pub use tree::Tree;

@@ -4,8 +4,8 @@ use std::num::NonZero;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::thread;
 
+use crate::block::{BLOCK_BYTES, Hash};
 use crate::flat::hash;
-use crate::tree::{BLOCK_BYTES, Hash};
 
 /// What one thread takes from the queue at a time: large enough that the queue's lock does not show, small
 /// enough that the threads end together.

@@ -4,94 +4,11 @@
 use std::fmt;
 
 use crate::TreeDigest;
+use crate::block::{BLOCK_BYTES, Hash};
 use crate::flat::hash;
-use crate::parallel::hash_blocks;
 
-/// The size of a block of data, and of a block of hashes, in bytes.
-pub const BLOCK_BYTES: usize = 4096;
 /// How many hashes a block of hashes holds.
 const HASHES_PER_BLOCK: usize = BLOCK_BYTES / size_of::<Hash>();
-
-/// The hash of one block.
-pub(crate) type Hash = [u8; 32];
-
-/// Builds the tree of bytes that arrive in pieces.
-///
-/// It keeps 32 bytes for each 4096 that it has seen, and at most one unfinished block; data handed over in
-/// large pieces is hashed where it lies, on all cores.
-#[derive(Clone)]
-pub struct TreeHasher {
-    leaves: Vec<Hash>,
-    data_bytes: u64,
-    partial: [u8; BLOCK_BYTES],
-    partial_bytes: usize,
-}
-
-impl TreeHasher {
-    /// Starts a tree over no bytes.
-    #[must_use]
-    pub fn new() -> Self {
-        Self { leaves: Vec::new(), data_bytes: 0, partial: [0; BLOCK_BYTES], partial_bytes: 0 }
-    }
-
-    /// Appends `bytes`; how they are cut into pieces does not matter.
-    pub fn update(&mut self, bytes: &[u8]) {
-        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        self.data_bytes = self.data_bytes.saturating_add(length);
-        let bytes = self.fill_partial(bytes);
-        let (blocks, rest) = bytes.as_chunks::<BLOCK_BYTES>();
-        self.append_leaves(blocks);
-        self.fill_partial(rest);
-    }
-
-    /// The tree of everything appended.
-    #[must_use]
-    pub fn finish(mut self) -> Tree {
-        if self.partial_bytes > 0 {
-            // `fill_partial` leaves zeros after the data, which is the padding that the format asks for.
-            self.leaves.push(hash(&self.partial));
-        }
-        Tree::over(self.leaves, self.data_bytes)
-    }
-
-    /// Moves what fits of `bytes` into an unfinished block and returns the rest. With whole blocks to come and
-    /// none unfinished there is nothing to do, so large pieces are never copied.
-    fn fill_partial<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        if self.partial_bytes == 0 && bytes.len() >= BLOCK_BYTES {
-            return bytes;
-        }
-        let room = self.partial.get_mut(self.partial_bytes..).unwrap_or(&mut []);
-        let (head, rest) = bytes.split_at(bytes.len().min(room.len()));
-        for (place, byte) in room.iter_mut().zip(head) {
-            *place = *byte;
-        }
-        self.partial_bytes = self.partial_bytes.saturating_add(head.len());
-        if self.partial_bytes == BLOCK_BYTES {
-            self.leaves.push(hash(&self.partial));
-            self.partial = [0; BLOCK_BYTES];
-            self.partial_bytes = 0;
-        }
-        rest
-    }
-
-    fn append_leaves(&mut self, blocks: &[[u8; BLOCK_BYTES]]) {
-        let start = self.leaves.len();
-        self.leaves.resize(start.saturating_add(blocks.len()), [0; 32]);
-        hash_blocks(blocks, self.leaves.get_mut(start..).unwrap_or(&mut []));
-    }
-}
-
-impl Default for TreeHasher {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl fmt::Debug for TreeHasher {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TreeHasher").field("data_bytes", &self.data_bytes).finish_non_exhaustive()
-    }
-}
 
 /// The hashes of all blocks and of all blocks of hashes, 0.8 % of the data's size.
 #[derive(Clone, PartialEq, Eq)]
@@ -102,7 +19,8 @@ pub struct Tree {
 }
 
 impl Tree {
-    fn over(leaves: Vec<Hash>, data_bytes: u64) -> Self {
+    /// The tree over `data_bytes` bytes whose blocks have the hashes `leaves`.
+    pub(crate) fn over(leaves: Vec<Hash>, data_bytes: u64) -> Self {
         let mut levels = Vec::new();
         let mut level = leaves;
         while level.len() > 1 {
@@ -226,14 +144,6 @@ impl fmt::Debug for Tree {
     }
 }
 
-/// The fs-verity file digest of `bytes`.
-#[must_use]
-pub fn tree_digest(bytes: &[u8]) -> TreeDigest {
-    let mut hasher = TreeHasher::new();
-    hasher.update(bytes);
-    hasher.finish().digest()
-}
-
 /// The hash of a block of up to 128 hashes, padded with zeros.
 fn hash_of_hashes(hashes: &[Hash]) -> Hash {
     let mut block = [[0_u8; 32]; HASHES_PER_BLOCK];
@@ -260,6 +170,7 @@ mod tests {
     use evidence::{Stream, check, proves};
 
     use super::*;
+    use crate::TreeHasher;
 
     #[test]
     fn a_tree_damaged_in_memory_is_not_consistent() {
