@@ -11,8 +11,9 @@ Feature: Seal a model
     And the handle of "llama-7b" carries a signature of 32 bytes
     And device memory holds the model of "llama-7b"
     And the audit trail is:
-      | event  | about    | critical |
-      | sealed | llama-7b | no       |
+      | event   | about     | critical |
+      | started | simulated | no       |
+      | sealed  | llama-7b  | no       |
 
   @00§2.3 @CI-004
   Scenario: the digests are those that sha256sum and fsverity print
@@ -44,8 +45,9 @@ Feature: Seal a model
     And the error states 4194305 bytes needed and 4 MiB available
     And device 0 has 0 bytes used and 4 MiB available
     And the audit trail is:
-      | event             | about    | critical |
-      | allocation_failed | device 0 | no       |
+      | event             | about     | critical |
+      | started           | simulated | no       |
+      | allocation_failed | device 0  | no       |
 
   @00§4.3 @IV-001 @MS-003
   Scenario: an empty model is refused before the driver is asked for memory

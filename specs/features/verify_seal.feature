@@ -10,11 +10,12 @@ Feature: Verify a seal
     And "llama-7b" verifies
     And a copy of "llama-7b" that went through JSON verifies
     And the audit trail is:
-      | event    | about    | critical |
-      | sealed   | llama-7b | no       |
-      | verified | llama-7b | no       |
-      | verified | llama-7b | no       |
-      | verified | llama-7b | no       |
+      | event    | about     | critical |
+      | started  | simulated | no       |
+      | sealed   | llama-7b  | no       |
+      | verified | llama-7b  | no       |
+      | verified | llama-7b  | no       |
+      | verified | llama-7b  | no       |
 
   @10§2.1 @CI-002
   Scenario: a handle with a tampered digest is refused

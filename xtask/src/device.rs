@@ -52,20 +52,10 @@ pub(crate) struct Found {
 
 /// Looks for GPUs.
 pub(crate) fn find() -> Found {
-    let discovery = vram_residency::discover();
-    let mut devices = Vec::new();
-    let mut broken = Vec::new();
-    for (index, device) in &discovery.devices {
-        match device.facts() {
-            Ok(facts) => devices.push(facts),
-            Err(error) => broken.push(format!("device {index} is present but broken: {error}")),
-        }
-    }
-    let reason = match (discovery.devices.is_empty(), broken.is_empty()) {
-        (true, _) => discovery.reason.to_string(),
-        (false, _) => broken.join("; "),
-    };
-    Found { devices, reason, looked_at: discovery.seen }
+    let host = vram_residency::discover();
+    let broken = host.broken.iter().map(|(index, error)| format!("device {index} is present but broken: {error}"));
+    let reason = host.reason.unwrap_or_else(|| broken.collect::<Vec<_>>().join("; "));
+    Found { devices: host.usable, reason, looked_at: host.looked_at }
 }
 
 /// The device of a proof.

@@ -44,7 +44,9 @@ impl AuditSink for Trail {
 /// The shard's id, the broken rules, or the device where no shard is named.
 fn about(event: &Event) -> String {
     match event {
+        Event::Started { device_class, .. } => device_class.to_string(),
         Event::Sealed { shard_id, .. }
+        | Event::SealRefused { shard_id, .. }
         | Event::Verified { shard_id, .. }
         | Event::Lent { shard_id, .. }
         | Event::Returned { shard_id, .. }

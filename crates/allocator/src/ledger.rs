@@ -74,6 +74,7 @@ fn shift(from: &mut u64, to: &mut u64, bytes: u64) -> bool {
 }
 
 /// Bytes that are taken out of a ledger's available ones. Dropping it gives them back.
+#[must_use = "dropping a reservation gives its bytes back"]
 pub struct Reservation {
     ledger: Arc<Ledger>,
     bytes: u64,

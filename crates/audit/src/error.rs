@@ -13,7 +13,7 @@ pub enum AuditError {
         source: std::io::Error,
     },
     /// An event could not be turned into JSON.
-    #[error("audit event cannot be encoded: {0}")]
+    #[error("audit event cannot be encoded: {0}; this is a defect, report it")]
     Encode(#[from] serde_json::Error),
     /// An event is longer than a line of a log may be.
     #[error("audit event of {bytes} bytes is too long for a log: shorten the texts in it")]
@@ -39,6 +39,6 @@ pub enum AuditError {
     #[error("audit log must be a regular file: give the path of a file, existing or new")]
     NotAFile,
     /// A sink of the caller's own could not keep the event.
-    #[error("audit sink refused the event: {0}")]
+    #[error("audit sink refused the event: {0}; mend what it writes to")]
     Refused(String),
 }

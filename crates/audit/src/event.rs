@@ -1,5 +1,6 @@
 //! The events: what happened to which shard on which device.
 
+use facts::{DeviceClass, DeviceUuid};
 use serde::{Deserialize, Serialize};
 use validation::{DigestHex, ShardId};
 
@@ -8,6 +9,14 @@ use validation::{DigestHex, ShardId};
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
+    /// A manager started on these devices: what follows in the log, up to the next such event, is of them. Ids that the manager
+    /// chooses start again.
+    Started {
+        /// What kind of device it is: simulated as soon as one device is.
+        device_class: DeviceClass,
+        /// The devices, in order of their index.
+        devices: Vec<StartedDevice>,
+    },
     /// A shard was written to device memory, read back by digest, and sealed.
     Sealed {
         /// The shard.
@@ -18,6 +27,15 @@ pub enum Event {
         vram_bytes: u64,
         /// Plain SHA-256 of the contents.
         digest: DigestHex,
+    },
+    /// A model was not what it should be, or not what was written to device memory, so nothing was sealed. Critical.
+    SealRefused {
+        /// The id that the shard would have had.
+        shard_id: ShardId,
+        /// The device's index.
+        gpu_device: u32,
+        /// What did not hold.
+        reason: String,
     },
     /// A shard's handle, tag, residency and bytes were checked and hold.
     Verified {
@@ -91,18 +109,36 @@ pub enum Event {
     },
 }
 
+/// A device that a manager started on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StartedDevice {
+    /// The device's index.
+    pub gpu_device: u32,
+    /// The device's UUID, which stays when devices are renumbered.
+    pub device_uuid: DeviceUuid,
+}
+
 impl Event {
     /// Whether the event must be on stable storage before the operation goes on.
     #[must_use]
     pub const fn is_critical(&self) -> bool {
-        matches!(self, Self::VerificationFailed { .. } | Self::Quarantined { .. } | Self::PolicyViolation { .. })
+        matches!(
+            self,
+            Self::SealRefused { .. }
+                | Self::VerificationFailed { .. }
+                | Self::Quarantined { .. }
+                | Self::PolicyViolation { .. }
+        )
     }
 
     /// The event's name as it stands in a log, such as `verification_failed`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::Started { .. } => "started",
             Self::Sealed { .. } => "sealed",
+            Self::SealRefused { .. } => "seal_refused",
             Self::Verified { .. } => "verified",
             Self::VerificationFailed { .. } => "verification_failed",
             Self::Lent { .. } => "lent",

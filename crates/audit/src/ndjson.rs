@@ -64,8 +64,20 @@ impl NdjsonSink {
             TryLockError::Error(source) => opened(source),
         })?;
         let whole_bytes = file.metadata().map_err(opened)?.len();
+        if whole_bytes == 0 && cfg!(unix) {
+            sync_name(path).map_err(|source| AuditError::Io { action: "sync", source })?;
+        }
         let (_, chain) = walk(BufReader::new(&file), &key)?;
         Ok(Self { key, log: Mutex::new(Log { storage: Box::new(file), chain, whole_bytes, damaged: false }) })
+    }
+}
+
+/// Puts the name of a new file on stable storage. What is synced in a file without a name is lost with the power.
+fn sync_name(path: &Path) -> std::io::Result<()> {
+    match path.parent() {
+        Some(directory) if directory.as_os_str().is_empty() => File::open(".")?.sync_all(),
+        Some(directory) => File::open(directory)?.sync_all(),
+        None => Ok(()),
     }
 }
 

@@ -24,10 +24,10 @@ impl MemoryId {
     }
 }
 
-/// Where an allocation begins, as a kernel launch needs it. It has no `Debug`, no `Display` and is never serialised.
+/// Where an allocation begins, as a kernel launch needs it. It has no `Debug` and no `Display`, and is never copied or serialised.
 ///
 /// A simulated device gives a made-up number that is no pointer of the host.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct DeviceAddress(u64);
 
 impl DeviceAddress {
@@ -51,6 +51,15 @@ pub trait Device: Send + Sync {
     /// # Errors
     /// When the driver does not answer.
     fn facts(&self) -> Result<DeviceFacts, DriverError>;
+
+    /// The same without what only NVML knows (ECC counters, MIG, other processes, confidential computing), which no rule judges
+    /// and which takes long to ask for: for what comes before every execution.
+    ///
+    /// # Errors
+    /// As [`Device::facts`].
+    fn judged_facts(&self) -> Result<DeviceFacts, DriverError> {
+        self.facts()
+    }
 
     /// How much memory there is, and how much is free now, in bytes (`cuMemGetInfo_v2`).
     ///

@@ -10,27 +10,27 @@ const FIRST_ADDRESS: u64 = 1 << 40;
 
 /// A device of the kind that this project is made for, in small.
 const ATTRIBUTES: [(i32, i32); 21] = [
-    (1, 1024),        // MAX_THREADS_PER_BLOCK
-    (2, 1024),        // MAX_BLOCK_DIM_X
-    (3, 1024),        // MAX_BLOCK_DIM_Y
-    (4, 64),          // MAX_BLOCK_DIM_Z
-    (5, i32::MAX),    // MAX_GRID_DIM_X
-    (6, 65_535),      // MAX_GRID_DIM_Y
-    (7, 65_535),      // MAX_GRID_DIM_Z
-    (8, 49_152),      // MAX_SHARED_MEMORY_PER_BLOCK
-    (10, 32),         // WARP_SIZE
-    (12, 65_536),     // MAX_REGISTERS_PER_BLOCK
-    (13, 1_980_000),  // CLOCK_RATE
-    (16, 132),        // MULTIPROCESSOR_COUNT
-    (19, 1),          // CAN_MAP_HOST_MEMORY
-    (32, 1),          // ECC_ENABLED
-    (38, 52_428_800), // L2_CACHE_SIZE
-    (40, 3),          // ASYNC_ENGINE_COUNT
-    (41, 1),          // UNIFIED_ADDRESSING
-    (75, 9),          // COMPUTE_CAPABILITY_MAJOR
-    (76, 0),          // COMPUTE_CAPABILITY_MINOR
-    (83, 1),          // MANAGED_MEMORY
-    (89, 1),          // CONCURRENT_MANAGED_ACCESS
+    (1, 1024),       // MAX_THREADS_PER_BLOCK
+    (2, 1024),       // MAX_BLOCK_DIM_X
+    (3, 1024),       // MAX_BLOCK_DIM_Y
+    (4, 64),         // MAX_BLOCK_DIM_Z
+    (5, i32::MAX),   // MAX_GRID_DIM_X
+    (6, 65_535),     // MAX_GRID_DIM_Y
+    (7, 65_535),     // MAX_GRID_DIM_Z
+    (8, 49_152),     // MAX_SHARED_MEMORY_PER_BLOCK
+    (10, 32),        // WARP_SIZE
+    (12, 65_536),    // MAX_REGISTERS_PER_BLOCK
+    (13, 1_980_000), // CLOCK_RATE
+    (16, 132),       // MULTIPROCESSOR_COUNT
+    (19, 1),         // CAN_MAP_HOST_MEMORY
+    (32, 1),         // ECC_ENABLED
+    (38, 8_388_608), // L2_CACHE_SIZE
+    (40, 3),         // ASYNC_ENGINE_COUNT
+    (41, 1),         // UNIFIED_ADDRESSING
+    (75, 9),         // COMPUTE_CAPABILITY_MAJOR
+    (76, 0),         // COMPUTE_CAPABILITY_MINOR
+    (83, 1),         // MANAGED_MEMORY
+    (89, 1),         // CONCURRENT_MANAGED_ACCESS
 ];
 /// `CU_DEVICE_ATTRIBUTE_MAX` of CUDA 13: numbers from here on are refused.
 const ATTRIBUTES_END: i32 = 150;

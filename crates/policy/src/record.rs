@@ -12,10 +12,10 @@ pub struct PolicyRecord {
     pub device: DeviceFacts,
     /// What the driver reports of each allocation now. Without any, the outcome is never [`Enforced`](crate::Outcome::Enforced).
     pub allocations: Vec<AllocationFacts>,
-    /// A latency probe of the allocations, where one was made. It has to reach every byte of every allocation in this
-    /// record, so a record with a probe holds the one allocation that was probed. A probe that is present must pass.
+    /// A latency probe of the allocations, where one was made: of several, their probes joined. It has to reach every byte of
+    /// every allocation in this record. A probe that is present must pass.
     pub probe: Option<ProbeFacts>,
-    /// How much memory was free before the request; `None` when nothing is being asked for.
+    /// How much memory was free before the request, where that was asked.
     pub capacity: Option<Capacity>,
     /// How many bytes are being asked for, to be compared with what is free in `capacity`.
     pub requested_bytes: u64,

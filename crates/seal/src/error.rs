@@ -21,7 +21,7 @@ pub enum SealError {
     #[error("token has more than {MAX_TOKEN_BYTES} bytes: is this the right file or variable?")]
     TokenTooLong,
     /// The token's file cannot be read.
-    #[error("cannot read the token file {path:?}")]
+    #[error("cannot read the token file {path:?}: {source}; check the path and who may read it")]
     TokenFile {
         /// The file.
         path: PathBuf,
@@ -49,10 +49,10 @@ pub enum SealError {
         name: String,
     },
     /// The operating system gave no random bytes.
-    #[error("the operating system gave no random bytes for a key")]
+    #[error("the operating system gave no random bytes for a key: start the worker again where getrandom(2) works")]
     NoRandomness,
     /// HKDF refused to derive a key.
-    #[error("no key could be derived from the token")]
+    #[error("no key could be derived from the token: this is a defect, report it")]
     Derivation,
     /// A tag's text is not 64 hex digits.
     #[error("not a tag: give exactly 64 hex digits")]

@@ -100,15 +100,6 @@ impl AuditKey {
         derive(token, AUDIT_INFO).map(Self)
     }
 
-    /// Makes a key that nothing outside this process knows.
-    ///
-    /// # Errors
-    ///
-    /// [`SealError::NoRandomness`].
-    pub fn random() -> Result<Self, SealError> {
-        random().map(Self)
-    }
-
     /// The secret bytes, for the audit log to compute with. Whoever copies them wipes the copy.
     #[must_use]
     pub fn expose(&self) -> &[u8; 32] {

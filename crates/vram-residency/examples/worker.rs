@@ -46,7 +46,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Stands for the launch of the worker's kernels: `weights.address()` is what they would be given.
+/// Stands for the launch of the worker's kernels, which are given `weights.address()`, and for the wait until they are done: the
+/// guard is dropped after this.
 fn execute(weights: &DeviceWeights) -> u64 {
     weights.bytes()
 }

@@ -15,11 +15,21 @@ const DOMAIN: &str = "vram-residency/attestation/v1";
 
 /// What a manager attests: made by [`crate::VramManager::attest_residency`], checked by
 /// [`crate::VramManager::verify_attestation`] under the same token. It holds no address and no weights.
+///
+/// Serialised it has two fields: `statement`, a text that is JSON itself, and `tag`, the HMAC-SHA256 (RFC 2104) over that text
+/// as 64 hex digits. What is signed is the text and not what was read from it, so nothing can be added to it or taken from it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Signed", into = "Signed")]
+pub struct ResidencyAttestation {
+    signed: Signed,
+    /// What the signed text says.
+    statement: Statement,
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ResidencyAttestation {
-    statement: Statement,
-    /// HMAC-SHA256 over the statement's JSON.
+struct Signed {
+    statement: String,
     tag: DigestHex,
 }
 
@@ -86,12 +96,13 @@ impl ResidencyAttestation {
         key: &SealKey,
     ) -> Result<Self, VramError> {
         let statement = Statement { device_class, made_at, devices, shards };
-        let tag = key.sign_message(DOMAIN, &statement.encoded()?);
-        Ok(Self { statement, tag: DigestHex::from_bytes(*tag.as_bytes()) })
+        let text = serde_json::to_string(&statement).map_err(|_| VramError::AttestationForged)?;
+        let tag = key.sign_message(DOMAIN, text.as_bytes());
+        Ok(Self { signed: Signed { statement: text, tag: DigestHex::from_bytes(*tag.as_bytes()) }, statement })
     }
 
     pub(crate) fn check(&self, key: &SealKey) -> Result<(), VramError> {
-        key.verify_message(DOMAIN, &self.statement.encoded()?, &Tag::from_bytes(self.tag.to_bytes()))
+        key.verify_message(DOMAIN, self.signed.statement.as_bytes(), &Tag::from_bytes(self.signed.tag.to_bytes()))
             .map_err(|_| VramError::AttestationForged)
     }
 
@@ -120,8 +131,17 @@ impl ResidencyAttestation {
     }
 }
 
-impl Statement {
-    fn encoded(&self) -> Result<Vec<u8>, VramError> {
-        serde_json::to_vec(self).map_err(|_| VramError::AttestationForged)
+impl TryFrom<Signed> for ResidencyAttestation {
+    type Error = serde_json::Error;
+
+    fn try_from(signed: Signed) -> Result<Self, Self::Error> {
+        let statement = serde_json::from_str(&signed.statement)?;
+        Ok(Self { signed, statement })
+    }
+}
+
+impl From<ResidencyAttestation> for Signed {
+    fn from(attestation: ResidencyAttestation) -> Self {
+        attestation.signed
     }
 }

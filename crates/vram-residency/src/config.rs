@@ -73,7 +73,7 @@ impl VramConfig {
         self
     }
 
-    /// The devices of a simulation, in order of their index.
+    /// The devices of a simulation, each under the index of its facts ([`SimulatedConfig::for_index`]).
     #[must_use]
     pub fn simulated_devices(mut self, devices: Vec<SimulatedConfig>) -> Self {
         self.simulated_devices = devices;

@@ -102,6 +102,11 @@ impl DeviceSlot {
         self.device.facts().map_err(|error| self.driver_failed(error))
     }
 
+    /// Asks the driver for those of them that a seal or a verification needs.
+    pub(crate) fn judged_facts(&self) -> Result<DeviceFacts, VramError> {
+        self.device.judged_facts().map_err(|error| self.driver_failed(error))
+    }
+
     /// Asks the driver for the facts of an allocation now, and measures where it lies.
     pub(crate) fn ask(&self, buffer: &DeviceBuffer) -> Result<(AllocationFacts, ProbeFacts), VramError> {
         let allocation = buffer.facts().map_err(|error| self.memory_failed(error))?;

@@ -4,7 +4,7 @@ use allocator::{AllocatorError, ReleaseError};
 use audit::AuditError;
 use cuda_ffi::DriverError;
 use seal::SealError;
-use validation::{TensorParallel, ValidationError};
+use validation::{ShardId, TensorParallel, ValidationError};
 
 /// Why an operation was refused. No variant carries a key, an address or weights.
 #[derive(Debug, thiserror::Error)]
@@ -59,13 +59,15 @@ pub enum VramError {
     /// The bytes in device memory are not those that were sealed.
     #[error(
         "shard {shard_id:?} has changed in device memory in {}: do not run it; release it and load it again",
-        describe_blocks(.blocks)
+        describe_blocks(.blocks, *.block_count)
     )]
     ContentsChanged {
         /// The shard.
         shard_id: String,
-        /// Numbers of the 4096-byte blocks that differ, from 0; empty when they could not be located.
+        /// Numbers of the 4096-byte blocks that differ, from 0, the first 1,000 of them; empty when they could not be located.
         blocks: Vec<u64>,
+        /// How many blocks differ.
+        block_count: usize,
     },
     /// No live shard has this id in this manager.
     #[error(
@@ -125,13 +127,15 @@ pub enum VramError {
         read_bytes: u64,
     },
     /// The input goes on after its announced length.
-    #[error("the model is longer than the announced {expected_bytes} bytes: give its true length")]
+    #[error(
+        "the model is longer than the announced {expected_bytes} bytes: give its true length, or no more of the stream than that"
+    )]
     InputTooLong {
         /// Bytes announced.
         expected_bytes: u64,
     },
     /// The input could not be read.
-    #[error("the model cannot be read: {0}")]
+    #[error("the model cannot be read: {0}; nothing was sealed, seal it again once its source can be read")]
     Read(#[source] std::io::Error),
     /// The device or an allocation does not meet the VRAM-only policy. The manager is stopped.
     #[error(
@@ -153,15 +157,28 @@ pub enum VramError {
         /// What stopped it.
         cause: String,
     },
+    /// Two simulated devices have one index.
+    #[error("two simulated devices have index {gpu_device}: make each with SimulatedConfig::for_index")]
+    SimulatedTwice {
+        /// The index.
+        gpu_device: u32,
+    },
     /// There is no GPU, and a GPU was required.
     #[error("no GPU: {reason}; to simulate one, use VramManager::simulated")]
     NoGpu {
         /// What was looked for and not found.
         reason: String,
     },
+    /// The guard ran an execution already.
+    #[error("the guard of shard {shard_id:?} has launched already: verify the shard again for another execution")]
+    AlreadyLaunched {
+        /// The shard.
+        shard_id: String,
+    },
     /// A stream of another device or manager was given.
     #[error(
-        "the stream is of device {stream_device} and the shard on device {gpu_device}: take a stream of that device"
+        "the stream is of device {stream_device} and the shard on device {gpu_device}, or they are of two managers: take a \
+         stream of that device from the shard's manager"
     )]
     WrongStream {
         /// The stream's device.
@@ -185,11 +202,23 @@ pub enum VramError {
     #[error(transparent)]
     Seal(#[from] SealError),
     /// An attestation is not the one that this manager's key signed.
-    #[error("the attestation does not verify under this worker's token")]
+    #[error(
+        "the attestation does not verify under this worker's token: do not rely on it; give both workers one token and have \
+         residency attested again"
+    )]
     AttestationForged,
 }
 
 impl VramError {
+    /// The bytes in device memory differ from what was sealed in these blocks.
+    pub(crate) fn contents_changed(shard_id: &ShardId, mut blocks: Vec<u64>) -> Self {
+        /// A lost GPU changes every block of a model: millions of numbers, of which no reader needs more.
+        const MOST_BLOCKS: usize = 1000;
+        let block_count = blocks.len();
+        blocks.truncate(MOST_BLOCKS);
+        Self::ContentsChanged { shard_id: shard_id.as_str().to_owned(), blocks, block_count }
+    }
+
     /// Whether the same call can succeed later without a repair: when memory was freed, guards were dropped or the
     /// input could be read. Everything else is fatal for that shard or that manager.
     #[must_use]
@@ -221,10 +250,10 @@ impl VramError {
 }
 
 /// `block 3`, `blocks 3, 4 and 7 others`, or that they could not be located.
-fn describe_blocks(blocks: &[u64]) -> String {
+fn describe_blocks(blocks: &[u64], count: usize) -> String {
     const NAMED: usize = 8;
     let named: Vec<String> = blocks.iter().take(NAMED).map(u64::to_string).collect();
-    match blocks.len() {
+    match count {
         0 => "a place that could not be located".to_owned(),
         1 => format!("block {}", named.join("")),
         count if count <= NAMED => format!("blocks {}", named.join(", ")),

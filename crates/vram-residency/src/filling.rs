@@ -106,6 +106,8 @@ fn fill(model: &mut impl Read, part: &mut [u8]) -> Result<usize, VramError> {
     while let Some(rest) = part.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         match model.read(rest) {
             Ok(0) => break,
+            // A reader that breaks its contract has not filled what it says: nothing of it can be believed.
+            Ok(read) if read > rest.len() => return Err(VramError::Read(std::io::ErrorKind::InvalidData.into())),
             Ok(read) => filled = filled.saturating_add(read),
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => return Err(VramError::Read(error)),

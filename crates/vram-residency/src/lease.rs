@@ -25,8 +25,9 @@ pub(crate) struct Lease {
     pub(crate) audit: Arc<dyn AuditSink>,
     /// The manager's own, so that nothing is run after it was stopped.
     pub(crate) manager_stop: Arc<StopSwitch>,
-    /// Set together with taking the buffer; the registry looks at it without waiting for the buffer's lock.
-    pub(crate) released: Arc<AtomicBool>,
+    /// Set once the memory was given back, or is quarantined, and the event of it is written: until then the id is in use.
+    /// The registry looks at it without waiting for the buffer's lock.
+    pub(crate) gone: Arc<AtomicBool>,
     pub(crate) buffer: RwLock<Option<DeviceBuffer>>,
     /// Guards that live. Raised only under the buffer's read lock, so that a release, which holds the write lock, sees
     /// every guard.
@@ -57,7 +58,6 @@ impl Lease {
             if guards > 0 {
                 return Err(VramError::InUse { shard_id: self.seal.shard_id.as_str().to_owned(), guards });
             }
-            self.released.store(true, Ordering::SeqCst);
             buffer.take().ok_or_else(|| self.released_error())?
         };
         self.give_back(taken)
@@ -67,10 +67,14 @@ impl Lease {
         let vram_bytes = buffer.len();
         let gpu_device = self.slot.index;
         let shard_id = self.seal.shard_id.clone();
-        match buffer.release() {
-            Ok(()) => Ok(self.audit.record(&Event::Deallocated { shard_id, gpu_device, vram_bytes })?),
+        let given_back = match buffer.release() {
+            Ok(()) => {
+                self.audit.record(&Event::Deallocated { shard_id, gpu_device, vram_bytes }).map_err(VramError::from)
+            }
             Err(error) => Err(self.slot.quarantined(&*self.audit, shard_id, vram_bytes, error)),
-        }
+        };
+        self.gone.store(true, Ordering::SeqCst);
+        given_back
     }
 }
 

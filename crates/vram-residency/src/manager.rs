@@ -1,9 +1,10 @@
 //! The manager: how it starts, what it asks of its devices, and how a shard's memory is given back.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Once};
 
-use audit::AuditSink;
+use audit::{AuditSink, Event, StartedDevice};
 use cuda_ffi::{Device, SimulatedDevice};
 use facts::{DeviceClass, DeviceFacts};
 use seal::SealKey;
@@ -19,10 +20,10 @@ use crate::{VramConfig, VramError};
 ///
 /// Every method takes `&self`: share one manager between threads in an [`Arc`].
 ///
-/// A manager that was stopped (a broken GPU at start, a policy violation) refuses with [`VramError::Stopped`] and the
-/// cause; only [`VramManager::release`] and [`VramManager::used_vram`] go on. A device that was stopped (memory that could
-/// not be overwritten, a lost context) refuses in the same way whatever seals, verifies, launches, enforces or attests
-/// on it, while the manager's other devices go on.
+/// A manager that was stopped (a broken GPU at start, a policy violation) refuses with [`VramError::Stopped`] and the cause;
+/// [`VramManager::release`], [`VramManager::used_vram`] and [`VramManager::verify_attestation`] go on. A device that was stopped
+/// (memory that could not be overwritten, a lost context) refuses in the same way whatever seals, verifies or launches on it,
+/// while the manager's other devices go on. Enforcing and attesting are about all devices: one that is stopped ends them.
 pub struct VramManager {
     /// The working parts, or what kept them from starting.
     core: Result<Core, String>,
@@ -48,9 +49,10 @@ static SIMULATION_WARNING: Once = Once::new();
 impl VramManager {
     /// Starts on the GPUs of this machine with default settings and a random seal key.
     ///
-    /// Without a driver, a device or the feature `cuda` it simulates, says why once at `warn`, and marks every record as
-    /// simulated. A GPU that is present but broken gives a stopped manager whose every call returns the cause. Workers that
-    /// must not run without a GPU use [`VramManager::require_gpu`].
+    /// Without a driver, a device or the feature `cuda` it simulates, says why once at `warn`, and every decision, every
+    /// attestation and the audit log's event `started` say that it is simulated. A GPU that is present but broken gives a
+    /// stopped manager whose every call returns the cause. Workers that must not run without a GPU use
+    /// [`VramManager::require_gpu`].
     #[must_use]
     pub fn new() -> Self {
         let found = cuda_ffi::discover();
@@ -70,7 +72,8 @@ impl VramManager {
     ///
     /// # Errors
     /// [`VramError::NoGpu`] says what was looked for when there is none; [`VramError::Driver`] when one of them is
-    /// broken, or the driver knows none of that index; [`VramError::Seal`] when the token is unusable.
+    /// broken, or the driver knows none of that index; [`VramError::Seal`] when the token is unusable;
+    /// [`VramError::Audit`] when the event of the start was not kept.
     pub fn require_gpu(config: VramConfig) -> Result<Self, VramError> {
         let found = match &config.gpus {
             None => cuda_ffi::discover(),
@@ -88,19 +91,26 @@ impl VramManager {
     /// Starts on simulated devices: host memory that behaves like device memory and never passes for it.
     ///
     /// # Errors
-    /// [`VramError::NoGpu`] when the settings name no device; [`VramError::Driver`] when a simulated device is set up
-    /// to fail; [`VramError::Seal`] when the token is unusable.
+    /// [`VramError::NoGpu`] when the settings name no device; [`VramError::SimulatedTwice`] when two have one index;
+    /// [`VramError::Driver`] when a simulated device is set up
+    /// to fail; [`VramError::Seal`] when the token is unusable; [`VramError::Audit`] when the event of the start was not
+    /// kept.
     pub fn simulated(config: VramConfig) -> Result<Self, VramError> {
-        let simulated: Vec<Arc<SimulatedDevice>> =
-            config.simulated_devices.iter().cloned().map(SimulatedDevice::new).collect();
-        if simulated.is_empty() {
-            return Err(VramError::NoGpu { reason: "the settings name no simulated device".to_owned() });
+        let mut simulated: BTreeMap<u32, Arc<SimulatedDevice>> = BTreeMap::new();
+        for device in &config.simulated_devices {
+            let gpu_device = device.device_facts.index;
+            if simulated.insert(gpu_device, SimulatedDevice::new(device.clone())).is_some() {
+                return Err(VramError::SimulatedTwice { gpu_device });
+            }
         }
-        let devices = (0..).zip(simulated.iter().map(|device| Arc::clone(device) as Arc<dyn Device>));
+        if simulated.is_empty() {
+            return Err(VramError::NoGpu { reason: "VramConfig::simulated_devices was given none".to_owned() });
+        }
+        let devices = simulated.iter().map(|(index, device)| (*index, Arc::clone(device) as Arc<dyn Device>));
         #[cfg_attr(not(feature = "test-hooks"), allow(unused_mut, reason = "only the test hooks change it"))]
         let mut manager = Self::on_devices(&config, devices)?;
         #[cfg(feature = "test-hooks")]
-        manager.keep_simulated(simulated);
+        manager.keep_simulated(simulated.into_values());
         Ok(manager)
     }
 
@@ -114,16 +124,19 @@ impl VramManager {
             None => SealKey::random()?,
         };
         let mut class = DeviceClass::Gpu;
-        let mut devices = Vec::new();
+        let (mut devices, mut started) = (Vec::new(), Vec::new());
         for (index, device) in found {
+            let facts = device.facts()?;
             // One simulated device makes the whole manager simulated: it is never shown as more than its least part.
-            class = match (class, device.facts()?.class) {
+            class = match (class, facts.class) {
                 (DeviceClass::Gpu, other) | (other, DeviceClass::Gpu) => other,
                 (DeviceClass::Simulated, _) | (_, DeviceClass::Simulated) => DeviceClass::Simulated,
                 (DeviceClass::FakeDriver, DeviceClass::FakeDriver) => DeviceClass::FakeDriver,
             };
             devices.push(Arc::new(DeviceSlot::open(index, device)?));
+            started.push(StartedDevice { gpu_device: index, device_uuid: facts.uuid });
         }
+        config.audit.record(&Event::Started { device_class: class, devices: started })?;
         let core = Core {
             id: NEXT_MANAGER.fetch_add(1, Ordering::Relaxed),
             class,
@@ -240,7 +253,7 @@ impl VramManager {
     }
 
     #[cfg(feature = "test-hooks")]
-    fn keep_simulated(&mut self, simulated: Vec<Arc<SimulatedDevice>>) {
+    fn keep_simulated(&mut self, simulated: impl Iterator<Item = Arc<SimulatedDevice>>) {
         let slots = self.core.iter_mut().flat_map(|core| core.devices.iter_mut());
         for (slot, device) in slots.zip(simulated) {
             if let Some(slot) = Arc::get_mut(slot) {
@@ -272,11 +285,9 @@ impl Core {
     }
 
     pub(crate) fn slot(&self, gpu_device: u32) -> Result<&Arc<DeviceSlot>, VramError> {
-        let index = GpuIndex::parse(gpu_device, &self.device_indices())?;
-        self.devices
-            .iter()
-            .find(|slot| slot.index == index.get())
-            .ok_or_else(|| VramError::Stopped { cause: format!("device {gpu_device} is gone") })
+        GpuIndex::parse(gpu_device, &self.device_indices())?;
+        let slot = self.devices.iter().find(|slot| slot.index == gpu_device);
+        slot.ok_or_else(|| VramError::Stopped { cause: format!("device {gpu_device} is gone") })
     }
 
     /// The next number for an id that the manager chooses.

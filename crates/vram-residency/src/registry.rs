@@ -19,14 +19,14 @@ pub(crate) struct Registry {
 
 enum Entry {
     Sealing,
-    Live { lease: Weak<Lease>, released: Arc<AtomicBool> },
+    Live { lease: Weak<Lease>, gone: Arc<AtomicBool> },
 }
 
 impl Entry {
     fn is_free(&self) -> bool {
         match self {
             Self::Sealing => false,
-            Self::Live { lease, released } => lease.strong_count() == 0 || released.load(Ordering::SeqCst),
+            Self::Live { gone, .. } => gone.load(Ordering::SeqCst),
         }
     }
 
@@ -77,7 +77,7 @@ pub(crate) struct Claim<'a> {
 impl Claim<'_> {
     /// From now on the id names this lease.
     pub(crate) fn fulfil(self, lease: &Arc<Lease>) {
-        let entry = Entry::Live { lease: Arc::downgrade(lease), released: Arc::clone(&lease.released) };
+        let entry = Entry::Live { lease: Arc::downgrade(lease), gone: Arc::clone(&lease.gone) };
         self.registry.lock().insert(self.shard_id.clone(), entry);
     }
 }

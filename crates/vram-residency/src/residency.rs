@@ -43,24 +43,38 @@ impl VramManager {
             slot.stop
                 .check()
                 .and_then(|()| core.resident_on(slot))
-                .and_then(|(allocations, probe)| slot.policy_record(slot.facts()?, allocations, probe, 0))
+                .and_then(|(allocations, probe)| slot.policy_record(slot.judged_facts()?, allocations, probe, 0))
                 .is_ok_and(|record| record.judge().outcome() == Outcome::Enforced)
         };
         !core.devices.is_empty() && core.devices.iter().all(enforced)
     }
 
     /// Verifies every live shard in place and signs what was found: the facts and decision of each device, and the
-    /// identity of each shard. On simulated devices the attestation says so.
+    /// identity of each shard. On simulated devices the attestation says so. What is attested is not released before the
+    /// attestation is signed: a release waits, and a handle that is dropped meanwhile gives its memory back after it.
     ///
     /// # Errors
     /// The error of the first shard or device that does not hold; no attestation is made then.
     pub fn attest_residency(&self) -> Result<ResidencyAttestation, VramError> {
         let core = self.running()?;
         core.devices.iter().try_for_each(|slot| slot.stop.check())?;
-        let shards = core.attest_shards()?;
+        let leases = core.shards.live();
+        // Held to the end, so that nothing of what is attested is released before it is signed.
+        let held: Vec<_> = leases.iter().map(|lease| (lease, lease.buffer())).collect();
+        let mut shards = Vec::with_capacity(held.len());
+        let mut resident = Vec::with_capacity(held.len());
+        for (lease, buffer) in held.iter().filter(|(_, buffer)| buffer.is_some()) {
+            let found = core
+                .check_in_place(lease, buffer.as_ref())
+                .map_err(|error| core.refused(lease.seal.shard_id.as_str(), lease.seal.gpu_device, error))?;
+            core.record_verified(lease)?;
+            shards.push(ShardAttestation::of(&lease.seal));
+            resident.push((&lease.slot, found));
+        }
         let mut devices = Vec::with_capacity(core.devices.len());
         for slot in &core.devices {
-            let (allocations, probe) = core.resident_on(slot)?;
+            let here = resident.iter().filter(|(of, _)| Arc::ptr_eq(of, slot));
+            let (allocations, probe) = together(here.map(|(_, found)| found.clone()));
             let (record, decision) = core.check_policy(slot, slot.facts()?, allocations, probe)?;
             devices.push(DeviceAttestation { record, decision });
         }
@@ -79,34 +93,23 @@ impl VramManager {
 impl Core {
     /// What the driver reports of every live allocation on a device, and one probe over them all.
     fn resident_on(&self, slot: &Arc<DeviceSlot>) -> Result<(Vec<AllocationFacts>, Option<ProbeFacts>), VramError> {
-        let mut allocations = Vec::new();
-        let mut probes: Option<ProbeFacts> = None;
-        for lease in self.shards.live().iter().filter(|lease| Arc::ptr_eq(&lease.slot, slot)) {
+        let leases = self.shards.live();
+        let mut found = Vec::with_capacity(leases.len());
+        for lease in leases.iter().filter(|lease| Arc::ptr_eq(&lease.slot, slot)) {
             if let Some(buffer) = lease.buffer().as_ref() {
-                let (allocation, probe) = slot.ask(buffer)?;
-                allocations.push(allocation);
-                probes = Some(match probes {
-                    Some(before) => joined(&before, &probe),
-                    None => probe,
-                });
+                found.push(slot.ask(buffer)?);
             }
         }
-        Ok((allocations, probes))
+        Ok(together(found))
     }
+}
 
-    fn attest_shards(&self) -> Result<Vec<ShardAttestation>, VramError> {
-        let mut shards = Vec::new();
-        for lease in self.shards.live() {
-            let buffer = lease.buffer();
-            if buffer.is_some() {
-                self.check_in_place(&lease, buffer.as_ref())
-                    .map_err(|error| self.refused(lease.seal.shard_id.as_str(), lease.seal.gpu_device, error))?;
-                self.record_verified(&lease)?;
-                shards.push(ShardAttestation::of(&lease.seal));
-            }
-        }
-        Ok(shards)
-    }
+/// The facts of all allocations, and one probe over them all.
+fn together(
+    found: impl IntoIterator<Item = (AllocationFacts, ProbeFacts)>,
+) -> (Vec<AllocationFacts>, Option<ProbeFacts>) {
+    let (allocations, probes): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+    (allocations, probes.into_iter().reduce(|first, second| joined(&first, &second)))
 }
 
 /// One probe over two allocations: all their chunks, and the slowest chunk and the controls of the probe that is nearer to

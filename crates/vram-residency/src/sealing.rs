@@ -47,6 +47,8 @@ impl VramManager {
     /// only a few MiB of host memory and its tree (0.8 % of its size).
     ///
     /// When it fails nothing stays: the device memory is overwritten and freed, the ledger is as before, the id is free.
+    /// `model` is asked for one byte more, to see that it ends there: of a stream that goes on, give
+    /// [`Read::take`]`(model_bytes)`.
     ///
     /// # Errors
     /// [`VramError::InvalidInput`] (id, size, device index, expected digest), [`VramError::ShardIdInUse`],
@@ -67,7 +69,7 @@ impl VramManager {
         let filling = Filling::new(buffer, claim.shard_id.clone(), Arc::clone(&request.slot), Arc::clone(&core.audit));
         match core.fill_and_sign(model, &request, &filling, &claim.shard_id) {
             Ok(sealed) => Ok(core.hand_out(&request, claim, filling, sealed)),
-            Err(error) => Err(filling.roll_back(error)),
+            Err(error) => Err(filling.roll_back(core.seal_refused(&claim.shard_id, &request.slot, error))),
         }
     }
 }
@@ -151,8 +153,8 @@ impl Core {
 
     /// Fails fast by rule VP-004 when the driver has too little free memory: an error that can pass, not a violation.
     fn check_room(&self, slot: &DeviceSlot, needed_bytes: u64) -> Result<(), VramError> {
-        let record = slot.policy_record(slot.facts()?, Vec::new(), None, needed_bytes)?;
-        if !broken_rules(&record.judge()).iter().any(|rule| rule == Rule::Vp004.as_str()) {
+        let record = slot.policy_record(slot.judged_facts()?, Vec::new(), None, needed_bytes)?;
+        if !record.judge().violations().any(|finding| finding.rule == Rule::Vp004) {
             return Ok(());
         }
         let available_bytes = record.capacity.map_or(0, |capacity| capacity.free_bytes);
@@ -200,7 +202,7 @@ impl Core {
         shard_id: &ShardId,
     ) -> Result<Sealed, VramError> {
         let (slot, buffer) = (&request.slot, filling.buffer()?);
-        let device = slot.facts()?;
+        let device = slot.judged_facts()?;
         let device_uuid = device.uuid;
         let (allocation, probe) = slot.ask(buffer)?;
         self.check_policy(slot, device, vec![allocation], Some(probe))?;
@@ -210,7 +212,7 @@ impl Core {
         let in_place = buffer.tree_digest().map_err(|error| slot.memory_failed(error))?;
         if !digests_equal(in_place.as_bytes(), tree_digest.as_bytes()) {
             let blocks = buffer.tree().map(|tree| hashed.tree.differing_blocks(&tree)).unwrap_or_default();
-            return Err(VramError::ContentsChanged { shard_id: shard_id.as_str().to_owned(), blocks });
+            return Err(VramError::contents_changed(shard_id, blocks));
         }
         let seal = Seal {
             shard_id: shard_id.clone(),
@@ -222,6 +224,9 @@ impl Core {
             sealed_at: OffsetDateTime::now_utc(),
             tensor_parallel: request.rank,
         };
+        // What stopped the manager while this was uploaded holds for this shard too.
+        self.stop.check()?;
+        slot.stop.check()?;
         self.audit.record(&Event::Sealed {
             shard_id: shard_id.clone(),
             gpu_device: seal.gpu_device,
@@ -229,6 +234,19 @@ impl Core {
             digest: DigestHex::from_bytes(seal.sha256),
         })?;
         Ok(Sealed { tag: self.key.sign(&seal.fields()), seal, kept_tree: hashed.tree })
+    }
+
+    /// Writes the critical event of input that is not what it should be, and of device memory that does not hold it. The refusal
+    /// is returned, unless its event was not kept: then that is the graver error.
+    fn seal_refused(&self, shard_id: &ShardId, slot: &DeviceSlot, error: VramError) -> VramError {
+        if !matches!(error, VramError::DigestNotExpected { .. } | VramError::ContentsChanged { .. }) {
+            return error;
+        }
+        let (shard_id, gpu_device, reason) = (shard_id.clone(), slot.index, error.to_string());
+        match self.audit.record(&Event::SealRefused { shard_id, gpu_device, reason }) {
+            Ok(()) => error,
+            Err(lost) => lost.into(),
+        }
     }
 
     /// Makes the lease and its first handle.
@@ -241,7 +259,7 @@ impl Core {
             slot: Arc::clone(&request.slot),
             audit: Arc::clone(&self.audit),
             manager_stop: Arc::clone(&self.stop),
-            released: Arc::default(),
+            gone: Arc::default(),
             buffer: RwLock::new(filling.keep()),
             guards: AtomicUsize::new(0),
         });

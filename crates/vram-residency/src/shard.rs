@@ -20,6 +20,7 @@ use crate::sealed::Seal;
 /// long as another handle keeps it alive.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[must_use = "dropping the last handle overwrites and frees the device memory"]
 pub struct SealedShard {
     /// The shard's id.
     pub shard_id: String,

@@ -55,7 +55,6 @@ impl TestHooks<'_> {
     }
 
     /// The same handle with another signature, or with none.
-    #[must_use]
     pub fn with_signature(&self, shard: &SealedShard, signature: Option<[u8; 32]>) -> SealedShard {
         SealedShard { signature: signature.map(Signature::from_bytes), ..shard.clone() }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use allocator::DeviceBuffer;
 use audit::Event;
+use facts::{AllocationFacts, ProbeFacts};
 use seal::digests_equal;
 
 use crate::VramError;
@@ -85,23 +86,30 @@ impl Core {
     }
 
     /// Checks the memory itself against what was sealed: the device, the policy, the bytes.
-    pub(crate) fn check_in_place(&self, lease: &Lease, buffer: Option<&DeviceBuffer>) -> Result<(), VramError> {
+    /// Returns what the driver and the probe said of it.
+    pub(crate) fn check_in_place(
+        &self,
+        lease: &Lease,
+        buffer: Option<&DeviceBuffer>,
+    ) -> Result<(AllocationFacts, ProbeFacts), VramError> {
         let buffer = buffer.ok_or_else(|| lease.released_error())?;
         let (seal, slot) = (&lease.seal, &lease.slot);
-        let device = slot.facts()?;
+        let device = slot.judged_facts()?;
         if device.uuid != seal.device_uuid {
             return Err(VramError::OtherDevice { shard_id: seal.shard_id.as_str().to_owned() });
         }
         let (allocation, probe) = slot.ask(buffer)?;
-        self.check_policy(slot, device, vec![allocation], Some(probe))?;
+        self.check_policy(slot, device, vec![allocation.clone()], Some(probe.clone()))?;
         let in_place = buffer.tree_digest().map_err(|error| slot.memory_failed(error))?;
         if digests_equal(in_place.as_bytes(), &seal.tree_digest) {
-            return Ok(());
+            return Ok((allocation, probe));
         }
-        Err(VramError::ContentsChanged { shard_id: seal.shard_id.as_str().to_owned(), blocks: locate(buffer, lease) })
+        Err(VramError::contents_changed(&seal.shard_id, locate(buffer, lease)))
     }
 
+    /// Writes the event of a verification, unless the manager or the device was stopped meanwhile.
     pub(crate) fn record_verified(&self, lease: &Lease) -> Result<(), VramError> {
+        lease.check_running()?;
         let shard_id = lease.seal.shard_id.clone();
         Ok(self.audit.record(&Event::Verified { shard_id, gpu_device: lease.slot.index })?)
     }

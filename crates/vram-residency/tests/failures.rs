@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use evidence::{Stream, check_on, proves};
 use vram_residency::{
-    AuditError, AuditSink, Event, Fault, Operation, SealedShard, SimulatedConfig, VramConfig, VramError, VramManager,
+    AuditError, AuditSink, Event, Fault, Operation, SealOptions, SealedShard, SecretToken, SimulatedConfig,
+    TensorParallel, VramConfig, VramError, VramManager,
 };
 
 const MODEL: &[u8] = b"the weights of a very small model";
@@ -41,6 +42,20 @@ fn a_seal_without_its_event_is_rolled_back() {
     assert_eq!((manager.used_vram(0).unwrap(), device.live_allocations()), (0, 0));
     assert!(device.freed_pages().iter().flatten().all(|byte| *byte == 0));
     assert!(matches!(manager.seal_model_as("a", MODEL, 0), Err(VramError::Audit(_))), "the id must be free again");
+}
+
+#[test]
+fn a_manager_without_the_event_of_its_start_does_not_start() {
+    let config = VramConfig::default().audit(Arc::new(Refusing("started")));
+    assert!(matches!(VramManager::simulated(config), Err(VramError::Audit(_))));
+}
+
+#[test]
+fn a_refused_seal_without_its_event_errs() {
+    let manager = refusing("seal_refused");
+    let refused = manager.seal_reader(MODEL, MODEL.len() as u64, SealOptions::new(0).expect_sha256("0".repeat(64)));
+    assert!(matches!(refused, Err(VramError::Audit(_))), "{refused:?}");
+    assert_eq!(manager.used_vram(0).unwrap(), 0);
 }
 
 #[test]
@@ -196,6 +211,33 @@ fn error_messages_say_what_to_do() {
     errors.push(manager.verify_sealed(&shard).unwrap_err());
     manager.release(&shard).unwrap();
     errors.push(manager.release(&shard).unwrap_err());
+    // Those that other tests bring about, as they are made.
+    let id = || "a".to_owned();
+    let rank = TensorParallel::default();
+    errors.extend([
+        VramError::OtherDevice { shard_id: id() },
+        VramError::UnknownShard { shard_id: id() },
+        VramError::ForeignShard { shard_id: id() },
+        VramError::DigestNotExpected { kind: "SHA-256", expected: "0".repeat(64), observed: "1".repeat(64) },
+        VramError::WrongTensorParallel { shard: rank, worker: rank },
+        VramError::InputTooShort { expected_bytes: 2, read_bytes: 1 },
+        VramError::InputTooLong { expected_bytes: 2 },
+        VramError::Read(std::io::ErrorKind::UnexpectedEof.into()),
+        VramError::InsufficientVram { gpu_device: 0, needed_bytes: 2, available_bytes: 1 },
+        VramError::PolicyViolated {
+            gpu_device: 0,
+            rules: vec!["VP-005".into()],
+            findings: vec!["VP-005: it is integrated".into()],
+        },
+        VramError::Stopped { cause: "device 0 lost its context".to_owned() },
+        VramError::SimulatedTwice { gpu_device: 0 },
+        VramError::NoGpu { reason: "the settings name no GPU".to_owned() },
+        VramError::AlreadyLaunched { shard_id: id() },
+        VramError::WrongStream { stream_device: 1, gpu_device: 0 },
+        VramError::Audit(AuditError::Refused("disk full".to_owned())),
+        VramError::Seal(SecretToken::from_file("/nowhere/token".as_ref()).unwrap_err()),
+        VramError::AttestationForged,
+    ]);
     let lines: Vec<String> =
         errors.iter().map(|error| format!("{} [retriable: {}]", error, error.is_retriable())).collect();
     // What was wrong stands first; after a colon or semicolon, in several words, what to do.

@@ -8,11 +8,12 @@
     reason = "a test fails by panicking"
 )]
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use evidence::{Stream, check_on, proves};
 use vram_residency::{
-    AuditSink, Fault, MemorySink, Operation, SealOptions, SimulatedDevice, VramConfig, VramError, VramManager,
+    AuditError, AuditSink, Event, Fault, MemorySink, Operation, SealOptions, SealedShard, SimulatedDevice, VramConfig,
+    VramError, VramManager,
 };
 
 const MODEL: &[u8] = b"the weights of a very small model";
@@ -48,7 +49,7 @@ fn release_overwrites_and_frees_for_every_clone() {
     check_on("simulated", Stream::CudaOperations, "overwritten_before_free", true, overwritten(&bench.device));
     assert!(matches!(bench.manager.verify_sealed(&clone), Err(VramError::Released { .. })));
     assert!(matches!(bench.manager.verify_for_execute(&clone), Err(VramError::Released { .. })));
-    assert_eq!(bench.events.names()[..2], ["sealed", "deallocated"]);
+    assert_eq!(bench.events.names()[..3], ["started", "sealed", "deallocated"]);
 }
 
 #[test]
@@ -71,7 +72,7 @@ fn memory_lives_as_long_as_the_last_clone() {
     drop(clone);
     assert_eq!((bench.manager.used_vram(0).unwrap(), bench.device.live_allocations()), (0, 0));
     assert!(overwritten(&bench.device));
-    assert_eq!(bench.events.names(), ["sealed", "verified", "deallocated"]);
+    assert_eq!(bench.events.names(), ["started", "sealed", "verified", "deallocated"]);
 }
 
 #[test]
@@ -83,7 +84,7 @@ fn a_dropped_handle_cleans_up_after_the_manager_is_gone() {
     drop(shard);
     assert_eq!(device.live_allocations(), 0);
     assert!(overwritten(&device));
-    assert_eq!(events.names(), ["sealed", "deallocated"]);
+    assert_eq!(events.names(), ["started", "sealed", "deallocated"]);
 }
 
 #[test]
@@ -97,7 +98,7 @@ fn a_lent_shard_cannot_be_released_until_every_guard_is_dropped() {
     assert!(matches!(bench.manager.release(&shard), Err(VramError::InUse { guards: 1, .. })));
     drop(second);
     bench.manager.release(&shard).unwrap();
-    let names = ["sealed", "verified", "lent", "verified", "lent", "returned", "returned", "deallocated"];
+    let names = ["started", "sealed", "verified", "lent", "verified", "lent", "returned", "returned", "deallocated"];
     assert_eq!(bench.events.names(), names);
 }
 
@@ -188,7 +189,7 @@ fn a_seal_that_can_neither_finish_nor_overwrite_stops_the_device() {
     bench.device.inject(Fault { operation: Operation::Overwrite, nth: 1, code: 1 });
     assert!(matches!(bench.manager.seal_model(MODEL, 0), Err(VramError::Quarantined(_))));
     check_on("simulated", Stream::CudaOperations, "still_allocated", 1, bench.device.live_allocations());
-    check_on("simulated", Stream::CudaOperations, "event", vec!["quarantined"], bench.events.names());
+    check_on("simulated", Stream::CudaOperations, "event", vec!["started", "quarantined"], bench.events.names());
     assert_eq!(bench.manager.used_vram(0).unwrap(), MODEL.len() as u64);
     assert!(matches!(bench.manager.seal_model(MODEL, 0), Err(VramError::Stopped { .. })));
 }
@@ -215,11 +216,11 @@ fn a_reader_that_panics_leaves_no_weights_or_a_stopped_device() {
         assert!(std::panic::catch_unwind(sealing).is_err());
         let stopped = bench.manager.stop_cause().is_some();
         assert_eq!((stopped, bench.device.live_allocations()), (overwrite_fails, usize::from(overwrite_fails)));
-        let events: &[&str] = if overwrite_fails { &["quarantined"] } else { &[] };
+        let events: &[&str] = if overwrite_fails { &["started", "quarantined"] } else { &["started"] };
         assert_eq!(bench.events.names(), events);
         if !overwrite_fails {
             assert!(overwritten(&bench.device));
-            bench.manager.seal_model_as("a", MODEL, 0).expect("the id is free again");
+            drop(bench.manager.seal_model_as("a", MODEL, 0).expect("the id is free again"));
         }
     }
 }
@@ -242,27 +243,108 @@ fn a_stopped_device_refuses_all_but_release_and_says_why() {
     bench.manager.release(&kept).unwrap();
 }
 
-/// A sink that asks the manager something whenever an event comes.
-struct Curious(std::sync::OnceLock<std::sync::Weak<VramManager>>);
+#[test]
+fn a_guard_launches_once() {
+    proves!("CI-007");
+    let bench = bench();
+    let shard = bench.manager.seal_model(MODEL, 0).unwrap();
+    let stream = bench.manager.stream(0).unwrap();
+    let guard = bench.manager.verify_for_execute(&shard).unwrap();
+    let mut runs = 0;
+    let refused = guard.launch(&a_stream_of_another_manager(), |_| runs += 1);
+    assert!(matches!(refused, Err(VramError::WrongStream { .. })));
+    guard.launch(&stream, |_| runs += 1).expect("a refused launch ran nothing");
+    let again = guard.launch(&stream, |_| runs += 1);
+    assert!(matches!(again, Err(VramError::AlreadyLaunched { .. })), "{again:?}");
+    check_on("simulated", Stream::PolicyEnforcement, "executions_of_one_verification", 1, runs);
+    drop(guard);
+    bench.manager.verify_for_execute(&shard).unwrap().launch(&stream, |_| ()).unwrap();
+}
 
-impl AuditSink for Curious {
-    fn record(&self, _: &vram_residency::Event) -> Result<(), vram_residency::AuditError> {
-        if let Some(manager) = self.0.get().and_then(std::sync::Weak::upgrade) {
-            let _asked = (manager.is_vram_only(), manager.available_vram(0), manager.attest_residency().is_ok());
+fn a_stream_of_another_manager() -> vram_residency::Stream {
+    bench().manager.stream(0).unwrap()
+}
+
+/// Tries something, once armed, from another thread whenever an event of this name is being kept.
+struct Meanwhile {
+    event: &'static str,
+    attempt: Mutex<Option<Attempt>>,
+    events: MemorySink,
+}
+
+type Attempt = Box<dyn FnOnce() + Send>;
+
+impl AuditSink for Meanwhile {
+    fn record(&self, event: &Event) -> Result<(), AuditError> {
+        if event.name() == self.event {
+            let attempt = self.attempt.lock().unwrap().take();
+            if let Some(attempt) = attempt {
+                std::thread::spawn(attempt).join().unwrap();
+            }
         }
+        self.events.record(event)
+    }
+}
+
+/// What `attempt` answers while the event is being kept that `act` brings about.
+fn meanwhile<T: Send + 'static>(
+    event: &'static str,
+    attempt: impl FnOnce(&VramManager, &SealedShard) -> T + Send + 'static,
+    act: impl FnOnce(&VramManager, &SealedShard),
+) -> (T, Vec<&'static str>) {
+    let sink = Arc::new(Meanwhile { event, attempt: Mutex::default(), events: MemorySink::new() });
+    let config = VramConfig::default().audit(Arc::clone(&sink) as Arc<dyn AuditSink>);
+    let manager = Arc::new(VramManager::simulated(config).unwrap());
+    let shard = manager.seal_model_as("a", MODEL, 0).unwrap();
+    let (answer, answered) = std::sync::mpsc::channel();
+    let theirs = (Arc::clone(&manager), shard.clone());
+    *sink.attempt.lock().unwrap() = Some(Box::new(move || answer.send(attempt(&theirs.0, &theirs.1)).unwrap()));
+    act(&manager, &shard);
+    (answered.recv().unwrap(), sink.events.names())
+}
+
+#[test]
+fn a_shard_is_not_released_before_its_return_is_recorded() {
+    let (answer, events) = meanwhile(
+        "returned",
+        |manager, shard| manager.release(shard),
+        |manager, shard| drop(manager.verify_for_execute(shard).unwrap()),
+    );
+    assert!(matches!(answer, Err(VramError::InUse { guards: 1, .. })), "{answer:?}");
+    assert_eq!(events, ["started", "sealed", "verified", "lent", "returned"]);
+}
+
+#[test]
+fn an_id_is_in_use_until_its_release_is_recorded() {
+    let (answer, events) = meanwhile(
+        "deallocated",
+        |manager, _| manager.seal_model_as("a", MODEL, 0).map(drop),
+        |manager, shard| {
+            manager.release(shard).unwrap();
+            drop(manager.seal_model_as("a", MODEL, 0).unwrap());
+        },
+    );
+    assert!(matches!(answer, Err(VramError::ShardIdInUse { .. })), "{answer:?}");
+    assert_eq!(events, ["started", "sealed", "deallocated", "sealed", "deallocated"]);
+}
+
+/// Panics at each event of this name.
+struct Panicking(&'static str);
+
+impl AuditSink for Panicking {
+    fn record(&self, event: &Event) -> Result<(), AuditError> {
+        assert_ne!(event.name(), self.0, "the caller's sink gives up");
         Ok(())
     }
 }
 
 #[test]
-fn a_sink_that_asks_the_manager_about_a_release_gets_an_answer() {
-    let sink = Arc::new(Curious(std::sync::OnceLock::new()));
-    let config = VramConfig::default().audit(Arc::clone(&sink) as Arc<dyn AuditSink>);
-    let manager = Arc::new(VramManager::simulated(config).unwrap());
-    let shard = manager.seal_model(MODEL, 0).unwrap();
-    sink.0.set(Arc::downgrade(&manager)).unwrap();
-    let (done, wait) = std::sync::mpsc::channel();
-    std::thread::spawn(move || done.send(manager.release(&shard).is_ok()));
-    let released = wait.recv_timeout(std::time::Duration::from_secs(20));
-    assert_eq!(released, Ok(true), "the release hangs or fails");
+fn a_sink_that_panics_leaves_no_shard_lent() {
+    for event in ["lent", "returned"] {
+        let manager = VramManager::simulated(VramConfig::default().audit(Arc::new(Panicking(event)))).unwrap();
+        let shard = manager.seal_model(MODEL, 0).unwrap();
+        let lending = std::panic::AssertUnwindSafe(|| drop(manager.verify_for_execute(&shard)));
+        assert!(std::panic::catch_unwind(lending).is_err());
+        manager.release(&shard).unwrap();
+    }
 }

@@ -160,15 +160,30 @@ fn weights_that_are_lent_are_not_run_after_the_manager_was_stopped() {
 }
 
 #[test]
+fn what_breaks_a_rule_is_not_attested() {
+    let (manager, events) = watched();
+    let _shard = manager.seal_model(MODEL, 0).unwrap();
+    let managed = AllocationOverride { is_managed: Some(true), ..AllocationOverride::default() };
+    manager.test_hooks().simulated(0).unwrap().set_allocation_facts(Some(managed));
+    let attested = manager.attest_residency();
+    assert!(matches!(&attested, Err(VramError::PolicyViolated { rules, .. }) if rules == &["VP-002"]), "{attested:?}");
+    assert!(manager.stop_cause().is_some());
+    let seen = events.names();
+    let expected = vec!["started", "sealed", "policy_violation", "verification_failed"];
+    check_on("simulated", Stream::PolicyEnforcement, "events", expected, seen);
+}
+
+#[test]
 fn a_gpu_is_required_or_refused_with_what_was_looked_for() {
     let found = vram_residency::discover();
-    if let Some((index, _)) = found.devices.iter().find(|(_, device)| device.facts().is_ok()) {
-        let manager = VramManager::require_gpu(VramConfig::default().gpus([*index])).unwrap();
-        assert_eq!(manager.device_indices(), [*index]);
-    } else if found.devices.is_empty() {
+    if let Some(gpu) = found.usable.first() {
+        let manager = VramManager::require_gpu(VramConfig::default().gpus([gpu.index])).unwrap();
+        assert_eq!(manager.device_indices(), [gpu.index]);
+    } else if let Some(reason) = found.reason {
         let refused = VramManager::require_gpu(VramConfig::default()).unwrap_err();
         assert!(matches!(refused, VramError::NoGpu { .. }));
         assert!(refused.to_string().contains("VramManager::simulated"), "{refused}");
+        assert!(refused.to_string().contains(&reason), "{refused}");
         assert_eq!(VramManager::new().device_class().unwrap(), DeviceClass::Simulated);
     } else {
         let refused = VramManager::require_gpu(VramConfig::default()).unwrap_err();

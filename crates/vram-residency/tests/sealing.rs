@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use evidence::{Stream, check, check_on, proves};
 use vram_residency::{
-    DigestHex, SealOptions, SealedShard, SimulatedConfig, SimulatedDevice, TensorParallel, VramConfig, VramError,
-    VramManager,
+    DeviceFacts, DigestHex, Event, MemorySink, SealOptions, SealedShard, SimulatedConfig, SimulatedDevice,
+    TensorParallel, VramConfig, VramError, VramManager,
 };
 
 const MODEL: &[u8] = b"the weights of a very small model";
@@ -97,7 +97,7 @@ fn test_seal_model_zero_size_rejected() {
     assert_eq!(manager.test_hooks().simulated(0).unwrap().memory_ids().len(), 0, "the driver was never asked");
 
     let small = VramManager::simulated(VramConfig::default().max_model_bytes(8)).unwrap();
-    small.seal_model(&MODEL[..8], 0).unwrap();
+    drop(small.seal_model(&MODEL[..8], 0).unwrap());
     let over = small.seal_model(&MODEL[..9], 0).unwrap_err();
     check(Stream::BoundsChecking, "one_byte_over_the_maximum", "InvalidInput", variant(&over));
     assert!(over.to_string().contains('8'), "the message must name the maximum: {over}");
@@ -126,7 +126,7 @@ fn an_exact_fit_is_accepted_and_one_byte_more_is_not() {
     assert_eq!(manager.available_vram(0).unwrap(), 0);
     assert!(matches!(manager.seal_model(b"x", 0), Err(VramError::InsufficientVram { needed_bytes: 1, .. })));
     manager.release(&shard).unwrap();
-    manager.seal_model(MODEL, 0).unwrap();
+    drop(manager.seal_model(MODEL, 0).unwrap());
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn ids_in_use_are_refused_and_free_again_after_release_or_drop() {
     manager.verify_sealed(&shard).unwrap();
     manager.release(&shard).unwrap();
     drop(manager.seal_model_as("a", MODEL, 0).unwrap());
-    manager.seal_model_as("a", MODEL, 0).unwrap();
+    drop(manager.seal_model_as("a", MODEL, 0).unwrap());
 }
 
 #[test]
@@ -159,8 +159,8 @@ fn expected_digests_are_enforced_in_either_case_and_name_both_digests_when_not_m
     let manager = manager();
     let shard = manager.seal_model(MODEL, 0).unwrap();
     let seal = |options| manager.seal_reader(MODEL, MODEL.len() as u64, options);
-    seal(SealOptions::new(0).expect_sha256(shard.digest.to_uppercase()).expect_tree_digest(&shard.tree_digest))
-        .unwrap();
+    let options = SealOptions::new(0).expect_sha256(shard.digest.to_uppercase()).expect_tree_digest(&shard.tree_digest);
+    drop(seal(options).unwrap());
     let wrong = "0".repeat(64);
     let error = seal(SealOptions::new(0).expect_sha256(&wrong)).unwrap_err().to_string();
     assert!(error.contains("SHA-256") && error.contains(&wrong) && error.contains(&shard.digest), "{error}");
@@ -189,7 +189,78 @@ fn input_shorter_longer_or_broken_is_refused_and_leaves_nothing() {
     let half = &mut MODEL[..9].chain(Broken);
     assert!(matches!(seal(half, len), Err(VramError::Read(_))));
     assert_eq!(left_behind(&manager), (0, 0));
-    seal(&mut &MODEL[..], len).unwrap();
+    drop(seal(&mut &MODEL[..], len).unwrap());
+}
+
+#[test]
+fn a_reader_that_says_that_it_read_more_than_there_was_room_for_is_refused() {
+    struct Boasting;
+    impl Read for Boasting {
+        fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+            Ok(out.len() + 1)
+        }
+    }
+    let manager = manager();
+    let refused = manager.seal_reader(Boasting, 8, SealOptions::new(0));
+    assert!(matches!(refused, Err(VramError::Read(_))), "{refused:?}");
+    assert_eq!(left_behind(&manager), (0, 0));
+}
+
+#[test]
+fn nothing_is_sealed_once_the_manager_was_stopped_while_it_read() {
+    proves!("CI-007");
+    struct Stopping<'a>(&'a VramManager);
+    impl Read for Stopping<'_> {
+        fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+            let device = self.0.test_hooks().simulated(0).unwrap();
+            let facts = self.0.device_facts(0).unwrap();
+            device.set_device_facts(DeviceFacts { integrated: true, ..facts.clone() });
+            assert!(self.0.enforce_vram_only_policy().is_err());
+            device.set_device_facts(facts);
+            let len = out.len().min(MODEL.len());
+            out[..len].copy_from_slice(&MODEL[..len]);
+            Ok(len)
+        }
+    }
+    let events = Arc::new(MemorySink::new());
+    let manager = VramManager::simulated(VramConfig::default().audit(events.clone())).unwrap();
+    let sealed =
+        manager.seal_reader(Stopping(&manager).take(MODEL.len() as u64), MODEL.len() as u64, SealOptions::new(0));
+    assert!(matches!(sealed, Err(VramError::Stopped { .. })), "{sealed:?}");
+    check_on(
+        "simulated",
+        Stream::PolicyEnforcement,
+        "events",
+        ["started", "policy_violation"].to_vec(),
+        events.names(),
+    );
+    assert_eq!(left_behind(&manager), (0, 0));
+}
+
+#[test]
+fn a_model_that_is_not_the_publishers_raises_the_alarm() {
+    let events = Arc::new(MemorySink::new());
+    let manager = VramManager::simulated(VramConfig::default().audit(events.clone())).unwrap();
+    let options = SealOptions::new(0).shard_id("a").expect_sha256("0".repeat(64));
+    let refused = manager.seal_reader(MODEL, MODEL.len() as u64, options).unwrap_err();
+    let Some(Event::SealRefused { shard_id, gpu_device: 0, reason }) = events.events().pop() else {
+        panic!("{:?}", events.names())
+    };
+    assert_eq!((shard_id.as_str(), reason), ("a", refused.to_string()));
+    assert!(events.events().last().unwrap().is_critical());
+}
+
+#[test]
+fn simulated_devices_are_used_under_their_own_indices() {
+    let config = |devices| VramConfig::default().simulated_devices(devices);
+    let twice = VramManager::simulated(config(vec![SimulatedConfig::default(), SimulatedConfig::default()]));
+    assert!(matches!(twice, Err(VramError::SimulatedTwice { gpu_device: 0 })));
+    let devices = vec![SimulatedConfig::for_index(4), SimulatedConfig::for_index(1)];
+    let manager = VramManager::simulated(config(devices)).unwrap();
+    assert_eq!(manager.device_indices(), [1, 4]);
+    let shard = manager.seal_model(MODEL, 4).unwrap();
+    manager.verify_sealed(&shard).unwrap();
+    assert_eq!(manager.test_hooks().simulated(4).unwrap().live_allocations(), 1);
 }
 
 #[test]

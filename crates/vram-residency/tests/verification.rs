@@ -58,7 +58,7 @@ fn test_verify_sealed_valid() {
     manager.test_hooks().flip_bit(&shard, last_bit).unwrap();
     on_simulated("changed_shard_verifies", false, manager.verify_sealed(&shard).is_ok());
     on_simulated("guard_for_a_changed_shard", false, manager.verify_for_execute(&shard).is_ok());
-    assert!(!events.names()[4..].contains(&"lent"), "a failed verification must lend nothing: {:?}", events.names());
+    assert!(!events.names()[5..].contains(&"lent"), "a failed verification must lend nothing: {:?}", events.names());
     manager.test_hooks().flip_bit(&shard, last_bit).unwrap();
     on_simulated("restored_shard_verifies", true, manager.verify_sealed(&shard).is_ok());
 
@@ -76,17 +76,31 @@ fn test_verify_sealed_valid() {
     let attestation = manager.attest_residency().unwrap();
     check_on("simulated", Stream::PolicyEnforcement, "attested_class", "simulated", attestation.device_class());
     on_simulated("attestation_verifies", true, manager.verify_attestation(&attestation).is_ok());
-    let text = serde_json::to_string(&attestation).unwrap();
+    let signed = serde_json::to_value(&attestation).unwrap();
+    let with_statement = |text: String| {
+        let mut altered = signed.clone();
+        altered["statement"] = text.into();
+        serde_json::from_value(altered).unwrap()
+    };
+    let text = signed["statement"].as_str().unwrap();
+    on_simulated(
+        "copied_attestation_verifies",
+        true,
+        manager.verify_attestation(&with_statement(text.to_owned())).is_ok(),
+    );
     let uuid = &shard.device_uuid;
     let other = uuid.replace(&uuid[uuid.len() - 1..], "f");
     for (from, to) in [
         ("\"device_class\":\"simulated\"", "\"device_class\":\"gpu\""),
         (uuid.as_str(), other.as_str()),
         (&shard.digest, &"0".repeat(64)),
+        // What no field of ours reads, and a fact that may be missing.
+        ("\"record\":{\"device\":{", "\"record\":{\"device\":{\"verified_by\":\"nobody\","),
+        ("\"ecc_errors\":null,", ""),
     ] {
         let altered = text.replace(from, to);
         assert_ne!(altered, text);
-        let altered = serde_json::from_str(&altered).unwrap();
+        let altered = with_statement(altered);
         on_simulated("altered_attestation_verifies", false, manager.verify_attestation(&altered).is_ok());
     }
 }
@@ -218,7 +232,7 @@ fn a_changed_shard_is_not_attested_and_raises_the_alarm() {
     let shard = manager.seal_model(MODEL, 0).unwrap();
     manager.test_hooks().flip_bit(&shard, 3).unwrap();
     assert!(matches!(manager.attest_residency(), Err(VramError::ContentsChanged { .. })));
-    assert_eq!(events.names(), ["sealed", "verification_failed"]);
+    assert_eq!(events.names(), ["started", "sealed", "verification_failed"]);
 }
 
 #[test]
@@ -239,7 +253,7 @@ fn a_handle_of_any_length_leaves_the_audit_log_readable() {
     assert!(matches!(manager.verify_sealed(&long), Err(VramError::SealForged { .. })));
     let log = std::fs::read(&path).unwrap();
     let summary = verify_log(&log[..], &ChainKey::new(&[1; 32])).unwrap();
-    assert_eq!((summary.lines, summary.critical), (2, 1));
+    assert_eq!((summary.lines, summary.critical), (3, 1));
 }
 
 #[test]
@@ -256,4 +270,42 @@ fn handles_with_unknown_fields_are_not_parsed() {
     let mut json = serde_json::to_value(&shard).unwrap();
     json["address"] = 7.into();
     assert!(serde_json::from_value::<SealedShard>(json).is_err());
+}
+
+#[test]
+fn a_lost_device_is_told_with_a_thousand_blocks_and_their_number() {
+    const BLOCKS: usize = 1003;
+    let manager = with_token(7);
+    let shard = manager.seal_model(&vec![7; BLOCKS * 4096], 0).unwrap();
+    for block in 0..BLOCKS as u64 {
+        manager.test_hooks().flip_bit(&shard, block * 4096 * 8).unwrap();
+    }
+    let changed = manager.verify_sealed(&shard).unwrap_err();
+    assert!(changed.to_string().contains("blocks 0, 1, 2, 3, 4, 5, 6, 7 and 995 others"), "{changed}");
+    let VramError::ContentsChanged { blocks, block_count, .. } = changed else { panic!("{changed}") };
+    assert_eq!((blocks, block_count), ((0..1000).collect(), BLOCKS));
+}
+
+#[test]
+fn an_attestation_names_the_same_shards_as_its_devices_do_whatever_is_released_meanwhile() {
+    let manager = with_token(7);
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let attested: Vec<(usize, usize)> = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                let shard = manager.seal_model(MODEL, 0).unwrap();
+                manager.release(&shard).unwrap();
+            }
+        });
+        let attested = (0..300)
+            .map(|_| {
+                let attestation = manager.attest_residency().unwrap();
+                (attestation.shards().len(), attestation.devices()[0].record.allocations.len())
+            })
+            .collect();
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        attested
+    });
+    assert!(attested.iter().all(|(shards, allocations)| shards == allocations), "{attested:?}");
+    assert!(attested.iter().any(|(shards, _)| *shards > 0), "no attestation met a shard");
 }

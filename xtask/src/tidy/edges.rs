@@ -11,7 +11,7 @@ const PRODUCTION: [(&str, &[&str]); 16] = [
     ("facts", &["validation"]),
     ("policy", &["facts"]),
     ("seal", &["validation", "content-digest"]),
-    ("audit", &["validation"]),
+    ("audit", &["facts", "validation"]),
     ("find_cuda_helper", &[]),
     ("cuda-driver", &[]),
     ("fake-cuda", &["content-digest"]),

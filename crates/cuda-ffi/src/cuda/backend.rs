@@ -14,7 +14,11 @@ use crate::{Device, DeviceAddress, DriverError, MemoryId, Operation};
 
 impl Device for CudaDevice {
     fn facts(&self) -> Result<DeviceFacts, DriverError> {
-        of_device(self.index, self.device)
+        of_device(self.index, self.device, true)
+    }
+
+    fn judged_facts(&self) -> Result<DeviceFacts, DriverError> {
+        of_device(self.index, self.device, false)
     }
 
     fn capacity(&self) -> Result<Capacity, DriverError> {

@@ -1,5 +1,6 @@
 //! What the kernels are used for: trees over device memory, and a look for what an overwrite left.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use content_digest::{Tree, TreeDigest};
@@ -17,9 +18,11 @@ use crate::{DriverError, Operation, PROBE_CHUNK_BYTES};
 /// is found afterwards the kernel wrote nothing.
 pub(super) const UNWRITTEN: u8 = 0xFF;
 
-/// The length of the memory that a probe compares with, in bytes: more than the L2 cache of a large GPU (50 MiB) holds, so that
-/// it answers as memory does.
+/// How much of the memory that a probe compares with is measured at a time, in bytes.
 pub(super) const DEVICE_CONTROL_BYTES: u64 = 64 << 20;
+/// How often the device's L2 cache would fit into that memory. A place of it that is chosen at random is in the cache at most
+/// once in so many times, whatever was measured before: it answers as memory does.
+const L2_CACHES: u64 = 8;
 
 /// How much of the device's memory the work takes, and how much it does at a time.
 #[derive(Clone, Copy)]
@@ -29,12 +32,17 @@ pub(super) struct Sizes {
     span_bytes: u64,
     /// Room for the next level's digests, in bytes; when the next span might not fit any more they are fetched.
     nodes_bytes: u64,
+    /// The memory that a probe compares with, in bytes: at least [`DEVICE_CONTROL_BYTES`].
+    control_bytes: u64,
 }
 
-/// Enough blocks at a time for every thread of a large GPU, and digests of 16 of these spans before the device has to wait.
-pub(super) const SIZES: Sizes = Sizes { span_bytes: 1 << 30, nodes_bytes: 1 << 20 };
-
 impl Sizes {
+    /// Enough blocks at a time for every thread of a large GPU, and digests of 16 of these spans before the device has to wait.
+    pub(super) fn beside_l2_of(l2_bytes: u64) -> Self {
+        let control_bytes = l2_bytes.saturating_mul(L2_CACHES).next_multiple_of(PROBE_CHUNK_BYTES);
+        Self { span_bytes: 1 << 30, nodes_bytes: 1 << 20, control_bytes: control_bytes.max(DEVICE_CONTROL_BYTES) }
+    }
+
     /// The digests of one span; other results fit as well.
     fn results_bytes(self) -> u64 {
         self.span_bytes.div_ceil(BLOCK_BYTES).saturating_mul(DIGEST_BYTES)
@@ -72,7 +80,7 @@ impl Compute {
         let kernels = Kernels::load(context, image)?;
         let stream = through_cust(Operation::Open, Stream::new(StreamFlags::DEFAULT, None))?;
         let stream = Owned::new(context, stream, drop);
-        let bytes = sizes.results_bytes().saturating_add(DEVICE_CONTROL_BYTES).saturating_add(sizes.nodes_bytes);
+        let bytes = sizes.results_bytes().saturating_add(sizes.control_bytes).saturating_add(sizes.nodes_bytes);
         let scratch = Scratch::allocate(context, bytes)?;
         let control_bytes = usize::try_from(PROBE_CHUNK_BYTES).unwrap_or(usize::MAX);
         Ok(Self { kernels, stream, sizes, scratch, host_control: Pinned::allocate(context, control_bytes)? })
@@ -88,13 +96,21 @@ impl Compute {
         self.sizes.results_bytes()
     }
 
-    /// [`DEVICE_CONTROL_BYTES`] that nobody writes.
-    pub(super) fn device_control(&self) -> u64 {
+    /// The memory that a probe compares with, which nobody writes.
+    fn control(&self) -> u64 {
         self.scratch.start().saturating_add(self.sizes.results_bytes())
     }
 
+    /// [`DEVICE_CONTROL_BYTES`] of it, from a chunk on that is chosen at random.
+    pub(super) fn device_control(&self) -> u64 {
+        let beyond = self.sizes.control_bytes.saturating_sub(DEVICE_CONTROL_BYTES);
+        let places = beyond.div_euclid(PROBE_CHUNK_BYTES).saturating_add(1);
+        let place = RandomState::new().hash_one(places).checked_rem(places).unwrap_or_default();
+        self.control().saturating_add(place.saturating_mul(PROBE_CHUNK_BYTES))
+    }
+
     fn nodes(&self) -> u64 {
-        self.device_control().saturating_add(DEVICE_CONTROL_BYTES)
+        self.control().saturating_add(self.sizes.control_bytes)
     }
 
     /// Sets `bytes` bytes of the scratch to [`UNWRITTEN`], so that what an earlier launch left is not taken for a result. The
@@ -211,12 +227,13 @@ impl Compute {
         const RESULT_BYTES: u64 = 8;
         let refused = DriverError::new(OPERATION, DriverError::INVALID_VALUE);
         let len = usize::try_from(bytes).map_err(|_| refused)?;
+        // A kernel of the worker's may still read the memory, on a stream that nothing of ours waits for: it must not read zeros.
+        through_cust(OPERATION, cust::context::CurrentContext::synchronize())?;
         // SAFETY: the caller vouches for the range.
         direct(OPERATION, unsafe { sys::cuMemsetD8_v2(data, 0, len) })?;
         // SAFETY: the result's 8 bytes fit into the scratch.
         unsafe { self.forget(OPERATION, self.results(), RESULT_BYTES)? };
-        // Everything that was launched on the device is done before the look: a kernel of the worker's that still wrote to the
-        // memory would be found, and none still reads it when it is freed.
+        // The memsets are done before the look, and whatever a kernel of the worker's wrote meanwhile is found.
         through_cust(OPERATION, cust::context::CurrentContext::synchronize())?;
         // SAFETY: the caller vouches for the range; the result is the start of memory that the driver aligned to 256 bytes.
         unsafe { self.kernels.find_nonzero(OPERATION, &self.stream, data, bytes, self.results())? };
@@ -242,6 +259,8 @@ impl Compute {
     reason = "a test fails by panicking"
 )]
 mod tests {
+    use std::collections::BTreeSet;
+
     use content_digest::TreeHasher;
     use cust::CudaFlags;
     use cust::device::Device;
@@ -253,11 +272,27 @@ mod tests {
 
     const SPAN: usize = 1 << 20;
     /// A span adds two digests to the next level, and there is room for three: fetches fall between spans, before it is full.
-    const SMALL: Sizes = Sizes { span_bytes: SPAN as u64, nodes_bytes: 3 * DIGEST_BYTES };
+    const SMALL: Sizes =
+        Sizes { span_bytes: SPAN as u64, nodes_bytes: 3 * DIGEST_BYTES, control_bytes: DEVICE_CONTROL_BYTES };
 
     fn context() -> Arc<Primary> {
         cust::init(CudaFlags::empty()).unwrap();
         Primary::retain(Device::get_device(0).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn every_control_lies_in_the_memory_for_it_and_not_all_at_one_place() {
+        let _driver = FakeDriver::start(1).unwrap();
+        let context = context();
+        let _current = context.enter(Operation::Open).unwrap();
+        let sizes = Sizes::beside_l2_of(16 << 20);
+        assert_eq!(sizes.control_bytes, 128 << 20);
+        let compute = Compute::new(&context, IMAGE, sizes).unwrap();
+        let places: BTreeSet<u64> = (0..50).map(|_| compute.device_control() - compute.control()).collect();
+        assert!(places.iter().all(|place| place + DEVICE_CONTROL_BYTES <= 128 << 20), "{places:?}");
+        assert!(places.len() > 1, "{places:?}");
+        // A small cache, and one that the driver does not know of.
+        assert_eq!([1 << 20, 0].map(|l2| Sizes::beside_l2_of(l2).control_bytes), [DEVICE_CONTROL_BYTES; 2]);
     }
 
     /// As on a GPU with data of many spans, which would be gigabytes.

@@ -19,8 +19,8 @@ pub(super) fn class() -> DeviceClass {
     if cuda_driver::is_stand_in() { DeviceClass::FakeDriver } else { DeviceClass::Gpu }
 }
 
-/// The facts of `device`, which is the one at `index`.
-pub(super) fn of_device(index: u32, device: Device) -> Result<DeviceFacts, DriverError> {
+/// The facts of `device`, which is the one at `index`; with those that NVML knows, if it is to be asked.
+pub(super) fn of_device(index: u32, device: Device, ask_nvml: bool) -> Result<DeviceFacts, DriverError> {
     const OPERATION: Operation = Operation::Facts;
     let is = |attribute| Ok(device_attribute(OPERATION, device.as_raw(), attribute)? != 0);
     let number = |attribute| {
@@ -30,7 +30,7 @@ pub(super) fn of_device(index: u32, device: Device) -> Result<DeviceFacts, Drive
     let class = class();
     let uuid = uuid(device)?;
     // The system's NVML knows nothing of a stand-in's devices.
-    let reported = if class == DeviceClass::Gpu { nvml::report(uuid) } else { Reported::default() };
+    let reported = if ask_nvml && class == DeviceClass::Gpu { nvml::report(uuid) } else { Reported::default() };
     Ok(DeviceFacts {
         index,
         class,

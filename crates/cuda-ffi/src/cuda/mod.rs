@@ -21,11 +21,12 @@ mod staging;
 use std::sync::{Arc, Mutex};
 
 use cust::device::Device as Ordinal;
+use cust::sys::CUdevice_attribute as Attribute;
 
 use crate::{DriverError, Operation};
 use books::Books;
-use call::through_cust;
-use compute::{Compute, SIZES};
+use call::{device_attribute, through_cust};
+use compute::{Compute, Sizes};
 use context::Primary;
 use staging::Staging;
 
@@ -51,7 +52,10 @@ impl CudaDevice {
         let context = Primary::retain(device)?;
         let current = context.enter(Operation::Open)?;
         let staging = Mutex::new(Staging::new(&context)?);
-        let compute = Mutex::new(Compute::new(&context, IMAGE, SIZES)?);
+        let l2_bytes =
+            device_attribute(Operation::Open, device.as_raw(), Attribute::CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE)?;
+        let sizes = Sizes::beside_l2_of(u64::try_from(l2_bytes).unwrap_or_default());
+        let compute = Mutex::new(Compute::new(&context, IMAGE, sizes)?);
         drop(current);
         Ok(Self { index, device, context, books: Books::default(), staging, compute })
     }
