@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use proof_bundle::merge::run_order;
+
 use crate::error::XtaskError;
 
 /// The files that the bundle of a proof run has and nothing else does.
@@ -10,26 +12,18 @@ const OF_A_RUN: [&str; 4] = ["SHA256SUMS", "provenance.json", "requirements.json
 /// Where bundles go unless the user says otherwise, below the workspace's root.
 pub(crate) const DEFAULT: &str = "proof_bundles";
 
-/// The latest bundle of a proof run below `bundles`. Bundles are named by their time, whatever folder they are filed
-/// under.
+/// The latest bundle of a proof run below `bundles`. Bundles are named by their run ids, whatever folder they are filed
+/// under; one that is being written is not, nor is a copy under another name.
 pub(crate) fn latest(bundles: &Path) -> Option<PathBuf> {
     let directories = |path: &Path| -> Vec<PathBuf> {
         let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
         entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
     };
+    fn order(run: &Path) -> Option<(&str, u64)> {
+        run.file_name()?.to_str().and_then(run_order)
+    }
     let runs = directories(bundles).into_iter().flat_map(|folder| directories(&folder));
-    runs.filter(|run| is_run_id(run) && missing(run).is_none()).max_by(|a, b| a.file_name().cmp(&b.file_name()))
-}
-
-/// Whether a directory is named by a run id, `YYYYMMDD-HHMMSS-<8 hex digits>`: one that is being written is not, nor is a copy
-/// under another name.
-fn is_run_id(directory: &Path) -> bool {
-    let digits = |part: &str, length| part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit());
-    let name = directory.file_name().unwrap_or_default().to_string_lossy();
-    let mut parts = name.split('-');
-    let mut part = || parts.next().unwrap_or_default();
-    let (date, time, commit) = (part(), part(), part());
-    digits(date, 8) && digits(time, 6) && commit.len() == 8 && commit.bytes().all(|byte| byte.is_ascii_hexdigit())
+    runs.filter(|run| order(run).is_some() && missing(run).is_none()).max_by(|a, b| order(a).cmp(&order(b)))
 }
 
 /// The directory that the user named to look for bundles in.
@@ -77,7 +71,11 @@ mod tests {
         bundle("unit/.20260104-000000-aaaaaaaa.partial", &OF_A_RUN);
         bundle("unit/copy-of-the-best", &OF_A_RUN);
         assert_eq!(latest(dir.path()), Some(latest_run.clone()));
-        let suffixed = bundle("unit/20260102-000000-aaaaaaaa-2", &OF_A_RUN);
+        bundle("unit/20260102-000000-aaaaaaaa-9", &OF_A_RUN);
+        bundle("unit/20260102-000000-bbbbbbbb-2", &OF_A_RUN);
+        bundle("unit/20260102-000000-aaaaaaaa-copy of 11", &OF_A_RUN);
+        bundle("unit/20260102-000000-aaaaaaaa-9-12", &OF_A_RUN);
+        let suffixed = bundle("unit/20260102-000000-aaaaaaaa-10", &OF_A_RUN);
         assert_eq!(latest(dir.path()), Some(suffixed));
         assert_eq!(missing(&latest_run), None);
         assert_eq!(missing(dir.path()), Some("SHA256SUMS"));

@@ -19,6 +19,8 @@ use crate::sign::SignArgs;
 use crate::tidy::TidyArgs;
 
 /// The project's own commands: prove the requirements, look at the device, keep the house tidy.
+///
+/// Those that build, test or read the sources are run inside the checkout.
 #[derive(Debug, Parser)]
 #[command(name = "xtask", bin_name = "cargo xtask", version, after_help = Exit::help(), max_term_width = 100)]
 pub(crate) struct Cli {
@@ -30,7 +32,7 @@ pub(crate) struct Cli {
 /// One subcommand each.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run the whole test suite and write a proof bundle: what was observed, nothing else
+    /// Run every test of `cargo test` and write a proof bundle: what was observed, nothing else
     Proof(ProofArgs),
     /// Pack the tests for a machine without Rust, such as a GPU node: an archive with a script that makes the bundle there
     Pack(PackArgs),
@@ -55,7 +57,7 @@ pub(crate) enum Command {
     Kernels(KernelsArgs),
     /// Make a key that signs bundles: a private file, and FILE.pub for whoever checks them
     Keygen(KeygenArgs),
-    /// Sign a bundle: the last thing that is done to it, by a process that runs no tests
+    /// Sign a bundle that is complete, in a process that runs no tests
     Sign(SignArgs),
     /// Join the bundles of several runs of one commit: a CI run on a CPU, a run on a GPU node
     Merge(MergeArgs),

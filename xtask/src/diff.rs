@@ -3,14 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use proof_bundle::verify::shown;
 
 use crate::error::XtaskError;
 use crate::exit::Exit;
 use crate::output;
 
+/// Examples at the end of `cargo xtask bundle-diff --help`.
+const EXAMPLES: &str = "Examples:\n  cargo xtask bundle-diff proof_bundles/unit/RUN_A proof_bundles/unit/RUN_B";
+
 /// Options of `bundle-diff`.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  cargo xtask bundle-diff proof_bundles/unit/RUN_A proof_bundles/unit/RUN_B")]
+#[command(after_help = format!("{EXAMPLES}\n\n{}", Exit::help()))]
 pub(crate) struct BundleDiffArgs {
     /// The first bundle's directory
     #[arg(value_name = "A")]
@@ -30,7 +34,7 @@ pub(crate) fn run(args: &BundleDiffArgs) -> Result<Exit, XtaskError> {
         output::print("the bundles differ in nothing but fields marked volatile\n")?;
         return Ok(Exit::Proven);
     }
-    let lines: String = differences.iter().map(|difference| format!("{difference}\n")).collect();
+    let lines: String = differences.iter().map(|one| format!("{}\n", shown(&one.to_string()))).collect();
     output::print(&format!("{lines}{} differences in fields that are not volatile\n", differences.len()))?;
     Ok(Exit::Found)
 }

@@ -5,8 +5,10 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use proof_bundle::provenance::FileDigest;
 
 use crate::error::XtaskError;
 
@@ -27,12 +29,37 @@ fn is_leaked(name: &OsStr) -> bool {
     SET_BY_CARGO.contains(&name) || SET_BY_CARGO_PREFIXES.iter().chain(&OURS).any(|prefix| name.starts_with(prefix))
 }
 
-/// Variables that change what cargo builds, by exact name.
-const OF_BUILDS: [&str; 6] =
-    ["CARGO_ENCODED_RUSTFLAGS", "RUSTC", "RUSTC_WORKSPACE_WRAPPER", "RUSTC_WRAPPER", "RUSTDOCFLAGS", "RUSTFLAGS"];
+/// Variables that change what cargo builds, by exact name: its own, and those of build scripts that compile C.
+const OF_BUILDS: [&str; 14] = [
+    "AR",
+    "ARFLAGS",
+    "CARGO_ENCODED_RUSTDOCFLAGS",
+    "CARGO_ENCODED_RUSTFLAGS",
+    "CARGO_INCREMENTAL",
+    "CC",
+    "CFLAGS",
+    "RUSTC",
+    "RUSTC_BOOTSTRAP",
+    "RUSTC_WORKSPACE_WRAPPER",
+    "RUSTC_WRAPPER",
+    "RUSTDOC",
+    "RUSTDOCFLAGS",
+    "RUSTFLAGS",
+];
 
 /// The same, by prefix.
-const OF_BUILDS_PREFIXES: [&str; 3] = ["CARGO_BUILD_", "CARGO_PROFILE_", "CARGO_TARGET_"];
+const OF_BUILDS_PREFIXES: [&str; 10] = [
+    "AR_",
+    "CARGO_BUILD_",
+    "CARGO_PROFILE_",
+    "CARGO_TARGET_",
+    "CC_",
+    "CFLAGS_",
+    "HOST_C",
+    "TARGET_AR",
+    "TARGET_CC",
+    "TARGET_CFLAGS",
+];
 
 /// Variables of those prefixes that say only where a build goes: nothing of it changes, and places are nobody's business.
 const PLACES: [&str; 4] =
@@ -43,12 +70,41 @@ fn changes_builds(name: &str) -> bool {
     OF_BUILDS.contains(&name) || (prefixed && !PLACES.contains(&name))
 }
 
-/// What in this process's environment changes what cargo builds.
-pub(crate) fn of_builds() -> BTreeMap<String, String> {
+/// What around the checkout at `root` changes what cargo builds: variables of this process, and cargo's configuration outside
+/// the checkout, of which the digest is kept.
+///
+/// # Errors
+/// [`XtaskError::Bundle`] when a configuration cannot be read.
+pub(crate) fn of_builds(root: &Path) -> Result<BTreeMap<String, String>, XtaskError> {
     let text = |(name, value): (OsString, OsString)| {
         (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
     };
-    std::env::vars_os().map(text).filter(|(name, _)| changes_builds(name)).collect()
+    let variables = std::env::vars_os().map(text).filter(|(name, _)| changes_builds(name));
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo")));
+    let mut found: BTreeMap<String, String> = variables.collect();
+    found.extend(configurations(root, home.as_deref())?);
+    Ok(found)
+}
+
+/// The configuration that cargo reads from the directories above `root` and from `home`: what it is, without a place on this
+/// machine, and its SHA-256.
+fn configurations(root: &Path, home: Option<&Path>) -> Result<BTreeMap<String, String>, XtaskError> {
+    let above = root.ancestors().enumerate().skip(1).map(|(levels, directory)| {
+        let levels = if levels == 1 { "1 level".to_owned() } else { format!("{levels} levels") };
+        (format!("cargo config {levels} above"), directory.join(".cargo"))
+    });
+    let home = home.map(|home| ("cargo config in CARGO_HOME".to_owned(), root.join(home)));
+    let mut found = BTreeMap::new();
+    for (name, directory) in above.chain(home) {
+        // Where both are there, cargo reads the first.
+        if let Some(file) =
+            ["config", "config.toml"].map(|file| directory.join(file)).iter().find(|file| file.is_file())
+        {
+            found.insert(name, FileDigest::of("", file)?.sha256);
+        }
+    }
+    Ok(found)
 }
 
 /// Removes from `command` what this process inherited and must not pass on.
@@ -125,6 +181,40 @@ mod tests {
         for place in ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET_DIR", "CARGO_HOME", "PATH", "RUSTUP_TOOLCHAIN"] {
             assert!(!changes_builds(place), "{place}");
         }
+    }
+
+    #[test]
+    fn what_changes_the_c_of_a_dependency_is_told_from_the_rest() {
+        for change in
+            ["CC", "CFLAGS", "AR", "CC_x86_64-unknown-linux-gnu", "TARGET_CFLAGS", "HOST_CC", "RUSTC_BOOTSTRAP"]
+        {
+            assert!(changes_builds(change), "{change}");
+        }
+        for other in ["CCACHE_DIR", "HOSTNAME", "ARCH", "TARGET", "CARGO", "CARGO_TERM_COLOR"] {
+            assert!(!changes_builds(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn cargo_configuration_outside_the_checkout_is_known_by_its_digest_and_by_no_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("above/root");
+        let write = |path: &str, text: &str| {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("above/root/.cargo/config.toml", "of the commit");
+        let home = dir.path().join("home");
+        let found = || configurations(&root, Some(&home)).unwrap();
+        assert_eq!(found(), BTreeMap::new());
+        write("above/.cargo/config.toml", "one");
+        write(".cargo/config", "two");
+        write(".cargo/config.toml", "not read beside the other");
+        write("home/config.toml", "three");
+        let expected = [("1 level above", "one"), ("2 levels above", "two"), ("in CARGO_HOME", "three")]
+            .map(|(place, text)| (format!("cargo config {place}"), crate::sources::sha256_hex(text.as_bytes())));
+        assert_eq!(found(), expected.into());
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub(crate) enum XtaskError {
     #[error(transparent)]
     Vram(#[from] VramError),
     /// The user pressed Ctrl-C, or the process was told to end.
-    #[error("interrupted: the child processes were stopped and nothing was left behind")]
+    #[error("interrupted: the child processes were stopped and nothing half-written is left behind")]
     Interrupted,
 }
 

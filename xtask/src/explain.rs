@@ -8,6 +8,7 @@ use proof_bundle::coverage::Coverage;
 use proof_bundle::provenance::Commit;
 use proof_bundle::requirement::{Requirement, RequirementsFile, Specifications, parse_specs};
 use proof_bundle::test_map::MappedTest;
+use proof_bundle::verify::{Options, shown, verify};
 use serde::de::DeserializeOwned;
 
 use crate::error::XtaskError;
@@ -25,9 +26,9 @@ const FARTHEST: usize = 2;
 
 /// Options of `explain`.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  cargo xtask explain MS-001\n  cargo xtask explain '00§2.1'")]
+#[command(after_help = format!("Examples:\n  cargo xtask explain MS-001\n  cargo xtask explain '00§2.1'\n\n{}", Exit::help()))]
 pub(crate) struct ExplainArgs {
-    /// The requirement's id, as specs/ writes it
+    /// The requirement's id, as specs/ writes it; not that of a roll-up (VR-001)
     #[arg(value_name = "ID")]
     pub(crate) id: String,
     /// Where to look for the latest bundle [default: proof_bundles]
@@ -65,7 +66,7 @@ fn text(requirement: &Requirement, tests: &[&MappedTest], evidence: &[String], c
     let list = |heading: &str, lines: &[String], none: &str| {
         let mut out = format!("\n{heading}\n");
         for line in lines {
-            out.push_str(&format!("  {line}\n"));
+            out.push_str(&format!("  {}\n", shown(line)));
         }
         if lines.is_empty() {
             out.push_str(&format!("  {none}\n"));
@@ -83,6 +84,10 @@ fn text(requirement: &Requirement, tests: &[&MappedTest], evidence: &[String], c
 fn latest(bundles: &Path, requirement: &Requirement) -> Vec<String> {
     let Some(run) = bundles::latest(bundles) else { return Vec::new() };
     let mut lines = vec![run.display().to_string()];
+    if let Some(fault) = verify(&run, &Options::integrity_only()).fault() {
+        lines.push(format!("it is no evidence: {fault}; run `cargo xtask proof` again"));
+        return lines;
+    }
     match evidence(&run, requirement) {
         Ok(evidence) => lines.extend(evidence),
         Err(file) => lines.push(format!("{file} cannot be read: run `cargo xtask proof` again")),
@@ -222,6 +227,8 @@ fn distance(a: &str, b: &str) -> usize {
 mod tests {
     use std::path::PathBuf;
 
+    use proof_bundle::coverage::derive_current;
+
     use super::*;
     use crate::workspace::{Package, Target};
 
@@ -232,6 +239,32 @@ mod tests {
         {
             assert_eq!(distance(a, b), expected, "{a} {b}");
         }
+    }
+
+    #[test]
+    fn a_bundle_that_is_not_intact_is_no_evidence_and_nothing_that_a_terminal_obeys_is_shown() {
+        let specifications = parse_specs("../specs").unwrap();
+        let requirement = specifications.get("VP-001").unwrap();
+        let requirements = RequirementsFile::new(specifications.clone(), &[], &[]);
+        let mut coverage = serde_json::to_value(derive_current(&requirements, None)).unwrap();
+        for one in coverage["requirements"].as_array_mut().unwrap() {
+            one["status"] = "proven".into();
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let run = dir.path().join("unit/20260102-030405-0123abcd");
+        std::fs::create_dir_all(&run).unwrap();
+        std::fs::write(run.join("SHA256SUMS"), "").unwrap();
+        for (file, value) in [
+            ("coverage.json", coverage),
+            ("requirements.json", serde_json::to_value(requirements).unwrap()),
+            ("provenance.json", serde_json::json!({"sha": "0", "dirty": false})),
+        ] {
+            std::fs::write(run.join(file), value.to_string()).unwrap();
+        }
+        let said = latest(dir.path(), requirement);
+        assert!(said.len() == 2 && said[1].starts_with("it is no evidence: it is not intact: "), "{said:?}");
+        let said = text(requirement, &[], &["\u{1b}[2Jfine\n  proven".to_owned()], &[]);
+        assert!(said.contains("  \\u{1b}[2Jfine\\u{a}  proven\n"), "{said}");
     }
 
     #[test]

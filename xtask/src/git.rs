@@ -16,6 +16,7 @@ pub(crate) fn files(root: &Path) -> Result<BTreeSet<String>, XtaskError> {
     for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
         command.env_remove(name);
     }
+    command.env("GIT_NO_REPLACE_OBJECTS", "1");
     let output = command.output().map_err(|source| XtaskError::Start { program: "git".into(), source })?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);

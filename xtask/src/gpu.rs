@@ -9,9 +9,17 @@ use crate::error::XtaskError;
 use crate::exit::Exit;
 use crate::output;
 
+/// Examples at the end of `cargo xtask gpu --help`.
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask gpu
+  cargo xtask gpu --json | jq .devices
+
+It ends with 0 where there is a GPU and where there is none: a script looks at `devices`.";
+
 /// Options of `gpu`.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  cargo xtask gpu\n  cargo xtask gpu --json | jq .devices")]
+#[command(after_help = format!("{EXAMPLES}\n\n{}", Exit::help()))]
 pub(crate) struct GpuArgs {
     /// Print JSON instead of text
     #[arg(long)]

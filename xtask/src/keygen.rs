@@ -15,14 +15,16 @@ use crate::output;
 
 /// Options of `keygen`.
 #[derive(Args, Debug)]
-#[command(after_help = "\
+#[command(after_help = format!("\
 Examples:
   cargo xtask keygen ../signing.pem                  write ../signing.pem and ../signing.pem.pub
   openssl pkey -in ../signing.pem -text -noout       look at it with OpenSSL
   openssl genpkey -algorithm ED25519 -out other.pem  make one without this command
 
 The key is Ed25519, unencrypted PKCS#8, readable by you alone. Neither file is ever overwritten. Give the public file to
-whoever checks your bundles by a way that does not pass through the bundles.")]
+whoever checks your bundles by a way that does not pass through the bundles.
+
+{}", Exit::help()))]
 pub(crate) struct KeygenArgs {
     /// Where the private key goes; its public key goes to FILE.pub
     #[arg(value_name = "FILE")]

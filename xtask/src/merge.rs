@@ -6,6 +6,7 @@ use clap::Args;
 use proof_bundle::attest::{self, SigningKey};
 use proof_bundle::coverage::Status;
 use proof_bundle::merge::{MergedCoverage, merge};
+use proof_bundle::verify::shown;
 use serde::Serialize;
 
 use crate::error::XtaskError;
@@ -106,7 +107,13 @@ fn summary(coverage: &MergedCoverage) -> String {
     for run in &coverage.runs {
         let devices = if run.devices.is_empty() { "no device".to_owned() } else { run.devices.join(", ") };
         let count = &run.requirements;
-        text.push_str(&format!("  {}  proven {} of {}  ({devices})\n", run.run_id, count.proven, count.total));
+        text.push_str(&format!(
+            "  {}  proven {} of {}  ({})\n",
+            run.run_id,
+            count.proven,
+            count.total,
+            shown(&devices)
+        ));
     }
     let count = &coverage.summary.requirements;
     text.push_str(&format!("together      proven {} of {}\n", count.proven, count.total));
@@ -116,7 +123,7 @@ fn summary(coverage: &MergedCoverage) -> String {
         text.push_str(&format!("{:<12}  {}: {}\n", status.as_str(), ids.len(), ids.join(", ")));
     }
     for problem in &coverage.problems {
-        text.push_str(&format!("problem       {}\n", problem.message));
+        text.push_str(&format!("problem       {}\n", shown(&problem.message)));
     }
     text
 }
@@ -132,6 +139,7 @@ fn summary(coverage: &MergedCoverage) -> String {
 )]
 mod tests {
     use clap::Parser;
+    use proof_bundle::merge::MergedSummary;
 
     use super::*;
     use crate::cli::{Cli, Command};
@@ -141,6 +149,18 @@ mod tests {
             Command::Merge(args) => Ok(args),
             _ => panic!("another subcommand"),
         }
+    }
+
+    #[test]
+    fn a_problem_of_a_run_is_one_line_that_no_terminal_obeys() {
+        let coverage: MergedCoverage = serde_json::from_value(serde_json::json!({
+            "renderer_version": 1, "run_id": "r", "commit": "c", "summary": MergedSummary::default(), "runs": [],
+            "requirements": [], "roll_ups": [], "vulnerabilities": [],
+            "problems": [{"kind": "dead", "message": "\u{1b}[2J\ntogether      proven 55 of 55"}],
+        }))
+        .unwrap();
+        let said = summary(&coverage);
+        assert!(said.ends_with("problem       \\u{1b}[2J\\u{a}together      proven 55 of 55\n"), "{said}");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::{env, key_file, output};
 #[derive(Args, Debug)]
 #[command(
     override_usage = "cargo xtask sign BUNDLE --key FILE [--model-signing-key FILE]",
-    after_help = "\
+    after_help = format!("\
 Examples:
   cargo xtask keygen ../signing.pem
   cargo xtask sign proof_bundles/unit/RUN_ID --key ../signing.pem
@@ -23,7 +23,9 @@ Examples:
   cargo xtask sign proof_bundles/unit/RUN_ID --key ../signing.pem --model-signing-key ../model.pem
 
 The bundle must be as its run left it: intact, with statuses and reports that follow from its evidence. A signed bundle is
-not signed again. Keys are unencrypted PKCS#8 files that only you can read. VERIFY.md in the bundle says how to check."
+not signed again. Keys are unencrypted PKCS#8 files that only you can read. VERIFY.md in the bundle says how to check.
+
+{}", Exit::help())
 )]
 pub(crate) struct SignArgs {
     /// The bundle's directory

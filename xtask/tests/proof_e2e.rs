@@ -34,6 +34,10 @@ fn a_good_workspace_is_proven_twice_with_the_same_evidence_and_leaves_nothing_to
     }
     let provenance = std::fs::read_to_string(bundle.join("provenance.json")).unwrap();
     assert!(provenance.contains("7f3a") && provenance.contains("\"dirty\": false"), "{provenance}");
+    let judged = Command::new("sha256sum").arg(env!("CARGO_BIN_EXE_xtask")).output().unwrap().stdout;
+    let judged = String::from_utf8(judged).unwrap();
+    let digest = judged.split(' ').next().unwrap();
+    assert!(provenance.contains(&format!("\"program_sha256\": \"{digest}\"")), "{provenance}");
     let sums = Command::new("sha256sum").args(["--check", "--quiet", "SHA256SUMS"]).current_dir(&bundle).status();
     assert!(sums.unwrap().success());
 
@@ -172,6 +176,19 @@ fn explain_says_of_which_commit_evidence_is_and_when_the_text_changed_since() {
     explain().ends(0, &["stale: the text changed since; the old one was proven on host"]);
     case.proof(&[]).ends(0, &[]);
     explain().ends(0, &["  proven on host", ", and the working tree differed from it"]);
+}
+
+#[test]
+fn explain_takes_no_bundle_for_evidence_that_somebody_changed() {
+    let case = Case::new();
+    let bundle = case.proof(&[]).ends(0, &[]).bundle();
+    let coverage = std::fs::read_to_string(bundle.join("coverage.json")).unwrap();
+    assert!(coverage.contains("\"host\""), "{coverage}");
+    std::fs::write(bundle.join("coverage.json"), coverage.replace("\"host\"", "\"gpu\"")).unwrap();
+    let mut command = xtask();
+    command.args(["explain", "IV-001"]).current_dir(case.path(""));
+    let said = finish(command).ends(0, &["it is no evidence: it is not intact: coverage.json"]).stdout;
+    assert!(!said.contains("proven on"), "{said}");
 }
 
 #[test]

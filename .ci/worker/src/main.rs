@@ -1,4 +1,5 @@
 //! Seal at load, verify before each execute: the whole of a worker author's code.
+#![forbid(unsafe_code)]
 
 use vram_residency::{VramConfig, VramError, VramManager};
 

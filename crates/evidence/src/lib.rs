@@ -6,7 +6,8 @@
 //! use evidence::{Stream, check, proves};
 //!
 //! proves!("IV-001");
-//! check(Stream::InputValidation, "zero_size_rejected", "rejected", "rejected");
+//! let rejected = "0".parse::<std::num::NonZeroU64>().is_err();
+//! check(Stream::InputValidation, "zero_size_rejected", true, rejected);
 //! ```
 //!
 //! In a proof run each test is a process of its own and the environment variable `PROOF_SPOOL`

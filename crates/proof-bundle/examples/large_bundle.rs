@@ -1,11 +1,13 @@
 //! Writes a bundle of any size, to measure the verifier with:
 //!
 //! ```sh
-//! cargo run --release -p proof-bundle --example large_bundle -- /tmp/large 10000 100000
+//! cargo build --release -p proof-bundle --bin verify-bundle --example large_bundle
+//! target/release/examples/large_bundle /tmp/large 10000 100000
 //! command time -v target/release/verify-bundle /tmp/large/unit/* --integrity-only
 //! ```
 //!
 //! Arguments: the directory to write to, how many tests, how many records.
+#![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -145,6 +147,7 @@ fn provenance(run_id: &str) -> Provenance {
         sources: Vec::new(),
         test_sources: Vec::new(),
         driver_libraries: Vec::new(),
+        program_sha256: None,
         kit: None,
         nonce: None,
         timings: RunTimings { started: TIME.to_owned(), finished: TIME.to_owned() },

@@ -28,13 +28,15 @@ pub(crate) use summary::needing_gpu;
 pub enum Status {
     /// Every mapped test ran, claimed it, left a record and passed, on the kind of device that it needs.
     Proven,
-    /// As proven, but it needs a GPU: no mapped test left a record from one, or a test used another device only.
+    /// It needs a GPU, and a mapped test waits for one, none left a record from one, or one used another device only. Nothing
+    /// worse is known of it.
     NeedsGpu,
     /// Every mapped test passed, and one of them recorded nothing for it, or none of them notices any fault.
     Vacuous,
     /// What a run shows of it was shown of another text: it was reworded since. Only [`derive_current`] finds this.
     Stale,
-    /// A mapped test did not run to its claim, or a named test does not exist.
+    /// A mapped test did not run to its claim (one that waits for a GPU, of a requirement that needs one, apart), or a named
+    /// test does not exist.
     NotRun,
     /// No test is mapped to it.
     Unmapped,

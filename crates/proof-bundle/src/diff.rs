@@ -2,8 +2,7 @@
 //!
 //! Two runs of one commit may differ in the fields that the JSON Schemas mark `x-volatile`, in the times of
 //! `tests.junit.xml`, and therefore in the hashes of `SHA256SUMS`. The reports show volatile figures, so the two sides'
-//! are not compared with one another: each is rendered again from its own files and compared with that. The hashes of a
-//! side are compared with its own files as well.
+//! are not compared with one another: each side is verified first, and its reports and hashes with it.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,13 +15,13 @@ use serde_json::Value;
 use crate::Error;
 use crate::attest;
 use crate::coverage::Coverage;
-use crate::hash::sha256_file;
 use crate::json::read_json;
 use crate::junit;
 use crate::merge;
-use crate::report::{RENDERER_VERSION, html, render_all, verify_md};
+use crate::report::{RENDERER_VERSION, REPORTS};
 use crate::schema::Schema;
 use crate::sums;
+use crate::verify::{Options, verify};
 
 /// Something that differs and should not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,13 +47,18 @@ impl fmt::Display for Difference {
 ///
 /// # Errors
 ///
-/// [`Error::Io`], [`Error::Json`] or [`Error::Junit`] when a file cannot be read as what it should be; [`Error::Merge`] for a
-/// merged bundle.
+/// [`Error::Merge`] for a merged bundle, and for one that is not intact or does not follow from its evidence: two bundles that
+/// are broken alike are not the same. [`Error::Io`], [`Error::Json`] or [`Error::Junit`] when a file is another by now.
 pub fn bundle_diff(left: impl AsRef<Path>, right: impl AsRef<Path>) -> Result<Vec<Difference>, Error> {
     let (left, right) = (left.as_ref(), right.as_ref());
     if let Some(merged) = [left, right].into_iter().find(|bundle| merge::is_merged(bundle)) {
         let problem = format!("{} is a merged bundle: compare the runs in its {}/", merged.display(), merge::INPUTS);
         return Err(Error::Merge { problem });
+    }
+    for bundle in [left, right] {
+        if let Some(fault) = verify(bundle, &Options::integrity_only()).fault() {
+            return Err(Error::Merge { problem: format!("{} cannot be compared: {fault}", bundle.display()) });
+        }
     }
     let (ours, theirs) = (files(left)?, files(right)?);
     let mut found = Found::default();
@@ -69,56 +73,25 @@ pub fn bundle_diff(left: impl AsRef<Path>, right: impl AsRef<Path>) -> Result<Ve
             sums::FILE => diff_text(&mut found, file, &listed(&read(left, file)?), &listed(&read(right, file)?)),
             _ if file.ends_with(".json") => diff_json(&mut found, file, &read(left, file)?, &read(right, file)?)?,
             _ if file.ends_with(".jsonl") => diff_lines(&mut found, file, &read(left, file)?, &read(right, file)?)?,
-            _ if is_report(file) && ours.contains("coverage.json") => {}
+            _ if is_report(file) => {}
             _ => diff_text(&mut found, file, &read(left, file)?, &read(right, file)?),
         }
     }
-    for (directory, files, side) in [(left, &ours, "the first"), (right, &theirs, "the second")] {
-        check_sums(&mut found, directory, files, side)?;
-        if files.contains("coverage.json") {
-            check_reports(&mut found, directory, side)?;
-        }
-    }
+    check_version(&mut found, left)?;
+    check_version(&mut found, right)?;
     Ok(found.0)
 }
 
 fn is_report(file: &str) -> bool {
-    ["test_report.md", "spec_coverage.md", "compliance_matrix.md", html::FILE, verify_md::FILE].contains(&file)
+    REPORTS.iter().any(|(name, _)| *name == file)
 }
 
-/// Compares each file with the digest that its own bundle lists: two bundles that are broken alike are not the same.
-fn check_sums(found: &mut Found, directory: &Path, files: &BTreeSet<String>, side: &str) -> Result<(), Error> {
-    let has = format!("what {side} bundle has");
-    let list = if files.contains(sums::FILE) { read(directory, sums::FILE)? } else { String::new() };
-    let Some(digests) = sums::parse(&list) else {
-        found.differ(sums::FILE, "", &has, "a list of digests and names");
-        return Ok(());
-    };
-    let names: BTreeSet<&String> = files.iter().chain(digests.keys()).filter(|name| *name != sums::FILE).collect();
-    for name in names {
-        let listed = match digests.get(name) {
-            Some(digest) if files.contains(name) => *digest == sha256_file(&directory.join(name))?,
-            _ => false,
-        };
-        if !listed {
-            found.differ(name, "", &has, "what its SHA256SUMS lists");
-        }
-    }
-    Ok(())
-}
-
-/// Compares each report with what its own files render to.
-fn check_reports(found: &mut Found, directory: &Path, side: &str) -> Result<(), Error> {
+/// Reports of another version cannot be made again here, so nothing says that they follow.
+fn check_version(found: &mut Found, directory: &Path) -> Result<(), Error> {
     let coverage: Coverage = read_json(directory, "coverage.json")?;
     if coverage.renderer_version != RENDERER_VERSION {
         let version = format!("version {} rendered it", coverage.renderer_version);
         found.differ("coverage.json", "/renderer_version", &version, &format!("this is version {RENDERER_VERSION}"));
-        return Ok(());
-    }
-    for (file, rendered) in render_all(directory)? {
-        if fs::read_to_string(directory.join(&file)).ok().as_ref() != Some(&rendered) {
-            found.differ(&file, "", &format!("what {side} bundle has"), "what its files render to");
-        }
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use crate::coverage::Verdict;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// All that this host can prove is proven; for other commands: done.
+    /// Done. Of `proof`, `coverage`, `merge` and `verify`: all that the run's host can prove is proven.
     Proven = 0,
     /// `tidy` found something, `bundle-diff`, `coverage --check` or `kernels --check` found a difference, or a file could not be
     /// written.
@@ -17,7 +17,8 @@ pub enum Exit {
     Usage = 2,
     /// A requirement failed, or a test that maps to none.
     Failed = 10,
-    /// A mapped test did not run, or a requirement has none, or says something else now than when they ran.
+    /// A mapped test did not run, or a requirement has none, or none that observes, or says something else now than when they
+    /// ran. A test that waits for a GPU, of a requirement that needs one, does not count here.
     NotRun = 11,
     /// An input is missing, empty or dead.
     BadInput = 12,
@@ -31,28 +32,31 @@ pub enum Exit {
     OtherCommit = 23,
     /// The bundle is stale or not fresh.
     Stale = 24,
-    /// Interrupted (Ctrl-C, SIGTERM): children stopped, nothing left behind.
+    /// Interrupted (Ctrl-C, SIGTERM): children stopped, nothing half-written left behind. `mutants` keeps its results.
     Interrupted = 130,
 }
 
 impl Exit {
     /// Every code with its meaning, in the words of `--help` and of README.md.
     pub const TABLE: [(Exit, &'static str); 12] = [
-        (Exit::Proven, "all that this host can prove is proven"),
+        (Exit::Proven, "done; of proof, coverage, merge and verify: all that the run's host can prove is proven"),
         (
             Exit::Found,
             "tidy, bundle-diff, coverage --check or kernels --check found something, or a file could not be written",
         ),
         (Exit::Usage, "usage: the command line is wrong"),
         (Exit::Failed, "a requirement or a test failed"),
-        (Exit::NotRun, "a mapped test did not run"),
+        (
+            Exit::NotRun,
+            "a mapped test did not run, or a requirement has none, or none that observes (one that waits for a GPU apart)",
+        ),
         (Exit::BadInput, "an input is missing, empty or dead"),
         (Exit::NotIntact, "bundle not intact"),
         (Exit::NotTrusted, "not signed by a trusted key"),
         (Exit::NotDerived, "statuses do not follow from the evidence"),
         (Exit::OtherCommit, "not for this commit, or its tree was dirty"),
         (Exit::Stale, "stale or not fresh"),
-        (Exit::Interrupted, "interrupted; nothing left behind"),
+        (Exit::Interrupted, "interrupted; nothing half-written is left behind"),
     ];
 
     /// The number that the shell sees.

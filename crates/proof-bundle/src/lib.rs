@@ -1,4 +1,4 @@
-//! Writes proof bundles: requirements, observed records, coverage and reports.
+//! Writes proof bundles, signs and merges them, and verifies them: the program `verify-bundle` is this crate.
 //!
 //! A bundle is a folder of plain files about one test run. Its statuses are derived, never declared:
 //! [`coverage::derive`] reads back what the run left ([`junit`], [`records`]) beside what the specifications ask for
@@ -6,7 +6,8 @@
 //!
 //! Two ways lead to a bundle. A test writes one of its own with [`ProofBundle::for_type`]; what it writes is of class
 //! `declared`: kept, shown as such, never counted. A proof run fills a [`StagedBundle`] with [`run::assemble`] and
-//! publishes it when it is complete.
+//! publishes it when it is complete. Then [`attest`] signs it, [`merge`] joins it with the bundles of other runs of its commit,
+//! [`diff`] compares two, and [`verify`] derives everything in one again and trusts nothing.
 //!
 //! This crate knows nothing of CUDA or of the library under test, so that a verifier needs neither.
 #![forbid(unsafe_code)]

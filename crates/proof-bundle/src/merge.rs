@@ -138,6 +138,14 @@ pub(crate) fn input_path(bundle: &Path, run_id: &str) -> PathBuf {
     bundle.join(INPUTS).join(run_id)
 }
 
+/// What orders run ids: the time, then the number that tells runs of one second and one commit apart. None when the text is
+/// no run id.
+#[must_use]
+pub fn run_order(run_id: &str) -> Option<(&str, u64)> {
+    let number = run_id.get(25..).and_then(|number| number.parse().ok()).unwrap_or(0);
+    is_run_id(run_id).then_some((run_id.get(..15)?, number))
+}
+
 /// Whether the text is a run id, `YYYYMMDD-HHMMSS-<8 hex digits>` and perhaps `-<number>`: the name of a directory and
 /// never a path.
 pub(crate) fn is_run_id(text: &str) -> bool {
@@ -182,6 +190,10 @@ mod tests {
             "2026010-0030405-0123abcd",
         ] {
             assert!(!is_run_id(odd), "{odd}");
+            assert_eq!(run_order(odd), None);
         }
+        let ids = ["", "-2", "-10"].map(|number| format!("20260102-030405-0123abcd{number}"));
+        assert!(ids.iter().map(|id| run_order(id).unwrap()).is_sorted_by(|one, next| one < next));
+        assert!(run_order("20260102-030405-0123abcd-10") < run_order("20260102-030406-00000000"));
     }
 }

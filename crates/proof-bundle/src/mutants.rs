@@ -111,8 +111,9 @@ impl Mutants {
         }
     }
 
-    /// What in it cannot be so.
-    fn contradiction(&self) -> Option<String> {
+    /// What in it cannot be so; none when it can be used.
+    #[must_use]
+    pub fn contradiction(&self) -> Option<String> {
         let names: BTreeSet<&str> = self.mutants.iter().map(|mutant| mutant.name.as_str()).collect();
         if names.len() != self.mutants.len() {
             return Some("a mutant is there twice".to_owned());

@@ -14,8 +14,9 @@ use crate::{Error, hash};
 pub struct Commit {
     /// The commit's full id, hexadecimal.
     pub sha: String,
-    /// Whether tracked files were changed or untracked, not ignored files were there, or `git` is told to look away from
-    /// changes of a tracked file.
+    /// Whether tracked files were changed or untracked files were there that the commit does not ignore, or `git` is told to
+    /// look away from changes of a tracked file, or to compare it only after a filter. Of untracked files that only this
+    /// machine ignores, those count that a build or a proof reads.
     pub dirty: bool,
 }
 
@@ -31,7 +32,13 @@ impl Commit {
         // The configuration may say that untracked files or changed submodules are not shown.
         let status = ["status", "--porcelain", "--untracked-files=all", "--ignore-submodules=none"];
         let changed = !git(directory, &status)?.trim().is_empty();
-        Ok(Self { sha, dirty: changed || has_unwatched_files(directory)? })
+        Ok(Self {
+            sha,
+            dirty: changed
+                || has_filtered_files(directory)?
+                || has_unwatched_files(directory)?
+                || has_hidden_sources(directory)?,
+        })
     }
 
     /// The top directory of the repository around `directory`.
@@ -47,6 +54,38 @@ fn has_unwatched_files(directory: &Path) -> Result<bool, Error> {
     Ok(files.lines().any(|line| line.starts_with(|tag: char| tag.is_ascii_lowercase() || tag == 'S')))
 }
 
+/// Whether `git` compares a tracked file around `directory` with its commit only after a filter: then what is compared is what
+/// the filter says, not what lies there.
+fn has_filtered_files(directory: &Path) -> Result<bool, Error> {
+    let unfiltered = ":(top,exclude,attr:!filter)";
+    Ok(!git(directory, &["ls-files", "--", ":(top)", unfiltered])?.is_empty())
+}
+
+/// What cargo, a compiler, a test or a proof reads without being told of it by name.
+const SOURCES: [&str; 14] = [
+    ":(top)*.rs",
+    ":(top)*.toml",
+    ":(top,glob)**/.cargo/**",
+    ":(top,glob)**/Cargo.lock",
+    ":(top,glob)**/rust-toolchain",
+    ":(top)*.feature",
+    ":(top,glob)**/specs/*.md",
+    ":(top)*.snap",
+    ":(top)*.c",
+    ":(top)*.h",
+    ":(top)*.cu",
+    ":(top)*.cuh",
+    ":(top)*.S",
+    ":(top)*.s",
+];
+
+/// Whether an untracked file around `directory` is one of [`SOURCES`] and is ignored by this machine alone: by
+/// `.git/info/exclude` or `core.excludesFile`. The commit's own `.gitignore` files are of the tree.
+fn has_hidden_sources(directory: &Path) -> Result<bool, Error> {
+    let others = ["ls-files", "--others", "--exclude-per-directory=.gitignore", "--"];
+    Ok(!git(directory, &[others.as_slice(), &SOURCES].concat())?.is_empty())
+}
+
 fn git(directory: &Path, arguments: &[&str]) -> Result<String, Error> {
     let fault = |problem: String| Error::Commit { directory: directory.to_owned(), problem };
     let Output { status, stdout, stderr } = Command::new("git")
@@ -56,6 +95,8 @@ fn git(directory: &Path, arguments: &[&str]) -> Result<String, Error> {
         .env_remove("GIT_DIR")
         .env_remove("GIT_WORK_TREE")
         .env_remove("GIT_INDEX_FILE")
+        // Otherwise `git replace` shows another commit under the name of this one.
+        .env("GIT_NO_REPLACE_OBJECTS", "1")
         .output()
         .map_err(|error| fault(format!("git did not start: {error}")))?;
     if !status.success() {
@@ -107,8 +148,9 @@ pub struct Provenance {
     pub cargo_lock_sha256: String,
     /// What `rustc -vV` prints.
     pub rustc: String,
-    /// The environment variables that change what cargo builds, by name: `RUSTFLAGS`, `CARGO_PROFILE_…` and the like.
-    /// Empty in bundles older than this member.
+    /// The environment variables that change what cargo builds, by name: `RUSTFLAGS`, `CARGO_PROFILE_…` and the like; and
+    /// cargo's configuration outside the checkout, by where it is (`cargo config in CARGO_HOME`), with its SHA-256. Empty in
+    /// bundles older than this member.
     #[serde(default)]
     pub build_environment: BTreeMap<String, String>,
     /// The source files of the library crates, sorted by name: the path from the workspace's root. They tell which mutants
@@ -128,6 +170,10 @@ pub struct Provenance {
     /// name: the file's name without its folder. They say which driver it was. No such member without a GPU.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub driver_libraries: Vec<FileDigest>,
+    /// SHA-256 of the program that judged the tests and made the live operations, with the library that it has in it;
+    /// lower-case hexadecimal. No such member in bundles older than it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program_sha256: Option<String>,
     /// The kit that the test binaries came in; no such member when they were built on the host that ran them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kit: Option<Kit>,
@@ -135,6 +181,22 @@ pub struct Provenance {
     pub nonce: Option<String>,
     /// When the run began and ended.
     pub timings: RunTimings,
+}
+
+impl Provenance {
+    /// What two runs of one commit, each of a clean tree, cannot differ in, and do. Bundles older than a member have none of it.
+    pub(crate) fn of_other_sources(&self, other: &Self) -> Option<&'static str> {
+        let differ =
+            |ours: &[FileDigest], theirs: &[FileDigest]| !ours.is_empty() && !theirs.is_empty() && ours != theirs;
+        [
+            (self.cargo_lock_sha256 != other.cargo_lock_sha256, "Cargo.lock"),
+            (differ(&self.sources, &other.sources), "the sources of the library crates"),
+            (differ(&self.test_sources, &other.test_sources), "the sources of the tests"),
+            (differ(&self.kernel_images, &other.kernel_images), "the kernel images"),
+        ]
+        .into_iter()
+        .find_map(|(differs, what)| differs.then_some(what))
+    }
 }
 
 /// A kit: test binaries built on one host for runs on another. The commit, the compiler and the build's environment are what

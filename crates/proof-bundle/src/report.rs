@@ -33,7 +33,7 @@ pub(crate) use markdown::reorders;
 
 /// The version of the rendering; it grows with every change to what is rendered, and `coverage.json` records it. Reports
 /// of another version cannot be compared to the byte.
-pub const RENDERER_VERSION: u32 = 3;
+pub const RENDERER_VERSION: u32 = 4;
 
 /// The reports of a bundle, each with the first version of the renderer that makes it.
 pub(crate) const REPORTS: [(&str, u32); 5] = [

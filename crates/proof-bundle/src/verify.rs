@@ -44,6 +44,7 @@ pub use expected::parse_age;
 pub use findings::{Check, Finding};
 pub(crate) use merged::INPUTS_LIMIT;
 pub use shown::{Shown, ShownRun};
+pub use text::shown;
 
 /// What the one who verifies knows and wants.
 #[derive(Clone, Debug)]

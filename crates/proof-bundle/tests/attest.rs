@@ -14,11 +14,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use fixture::{COMMIT, Fixture};
+use fixture::{COMMIT, Fixture, device};
 use proof_bundle::attest::{
     DIRECTORY, Envelope, ModelSigningKey, PAYLOAD_TYPE, PublicKey, RESIDENCY, RESIDENCY_PREDICATE, SigningKey,
     TEST_RESULT, TEST_RESULT_PREDICATE, pae, sign, statements,
 };
+use proof_bundle::coverage::Verdict;
 use proof_bundle::diff::bundle_diff;
 use proof_bundle::junit::Outcome;
 use proof_bundle::report::{RENDERER_VERSION, render_all};
@@ -51,6 +52,14 @@ fn statement(bundle: &Path, name: &str) -> Value {
 
 fn sha256(path: &Path) -> String {
     digest(&SHA256, &fs::read(path).unwrap()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A run in which what needs a GPU has one.
+fn on_a_gpu(fixture: &mut Fixture) {
+    fixture.devices = vec![device("gpu")];
+    for (_, record, ..) in &mut fixture.spool("weights_stay").records {
+        *record = record.clone().device("gpu");
+    }
 }
 
 /// The names below a directory and what each holds.
@@ -359,7 +368,8 @@ fn both_statements_are_about_the_hashes_and_the_commit() {
 
 #[test]
 fn the_test_result_is_in_totos_and_nothing_else() {
-    let fixture = Fixture::healthy();
+    let mut fixture = Fixture::healthy();
+    on_a_gpu(&mut fixture);
     let (bundle, _) = fixture.run();
     let statement = statement(&bundle, TEST_RESULT);
     assert_eq!(statement["predicateType"], "https://in-toto.io/attestation/test-result/v0.1");
@@ -386,13 +396,23 @@ fn the_test_result_is_in_totos_and_nothing_else() {
 
 #[test]
 fn a_result_is_passed_only_when_everything_mapped_ran_and_passed_on_that_commit() {
-    let result = |change: fn(&mut Fixture)| {
-        let mut fixture = Fixture::healthy();
-        change(&mut fixture);
-        let (bundle, _) = fixture.run();
-        let predicate = statement(&bundle, TEST_RESULT)["predicate"].clone();
+    let result_of = |fixture: &Fixture| {
+        let predicate = statement(&fixture.run().0, TEST_RESULT)["predicate"].clone();
         (predicate["result"].as_str().unwrap().to_owned(), predicate["failedTests"].clone())
     };
+    let result = |change: fn(&mut Fixture)| {
+        let mut fixture = Fixture::healthy();
+        on_a_gpu(&mut fixture);
+        change(&mut fixture);
+        result_of(&fixture)
+    };
+    // Nothing failed, and all that a host without a GPU can prove is proven; still what needs one is open.
+    let mut without = Fixture::healthy();
+    assert_eq!(result_of(&without), ("WARNED".to_owned(), json!([])));
+    without.result("weights_stay").outcome = Outcome::NotRun("ignored: needs a GPU".into());
+    without.spooled.retain(|spooled| spooled.test != "weights_stay");
+    assert_eq!(without.run().1.verdict(), Verdict::Proven);
+    assert_eq!(result_of(&without), ("WARNED".to_owned(), json!([])));
     let passed = |change| assert_eq!(result(change), ("PASSED".to_owned(), json!([])));
     let warned = |change| assert_eq!(result(change), ("WARNED".to_owned(), json!([])));
     let failed = |change, tests: Value| assert_eq!(result(change), ("FAILED".to_owned(), tests));
@@ -437,7 +457,7 @@ fn the_residency_statement_says_what_was_shown_on_which_device_and_what_is_not_c
     assert_eq!((&predicate["sha"], &predicate["dirty"]), (&json!(COMMIT), &json!(false)));
     assert_eq!((&predicate["nonce"], &predicate["verdict"]), (&json!("7f3a"), &json!("not_run")));
     assert_eq!(predicate["device_classes"], json!(["simulated"]));
-    assert_eq!(predicate["devices"], json!([fixture::device("simulated")]));
+    assert_eq!(predicate["devices"], json!([device("simulated")]));
     assert_eq!(predicate["requirement_counts"], json!(coverage.summary.requirements));
     assert_eq!(predicate["test_counts"], json!(coverage.summary.tests));
     let status = |id: &str| {

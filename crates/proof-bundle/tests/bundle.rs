@@ -280,6 +280,67 @@ fn a_changed_tree_is_dirty_even_where_git_is_told_not_to_say_so() {
     }
 }
 
+#[test]
+fn a_commit_that_another_replaces_and_a_file_behind_a_filter_make_a_tree_dirty() {
+    needs!("git");
+    let directory = tempfile::tempdir().unwrap();
+    let commit = |text: &str| {
+        fs::write(directory.path().join("tracked"), text).unwrap();
+        git(directory.path(), &["add", "tracked"]);
+        git(directory.path(), &["commit", "-q", "-m", text]);
+        Commit::read(directory.path()).unwrap()
+    };
+    git(directory.path(), &["init", "-q"]);
+    let (good, bad) = (commit("good"), commit("bad"));
+    assert!(!good.dirty && !bad.dirty);
+    git(directory.path(), &["replace", &bad.sha, &good.sha]);
+    fs::write(directory.path().join("tracked"), "good").unwrap();
+    git(directory.path(), &["add", "tracked"]);
+    assert_eq!(Commit::read(directory.path()).unwrap(), Commit { dirty: true, ..bad.clone() });
+
+    git(directory.path(), &["replace", "-d", &bad.sha]);
+    git(directory.path(), &["reset", "-q", "--hard"]);
+    assert_eq!(Commit::read(directory.path()).unwrap(), bad);
+    git(directory.path(), &["config", "filter.h.clean", "git show HEAD:%f"]);
+    fs::write(directory.path().join(".git/info/attributes"), "tracked filter=h\n").unwrap();
+    fs::write(directory.path().join("tracked"), "b@d").unwrap();
+    assert!(Commit::read(directory.path()).unwrap().dirty);
+}
+
+#[test]
+fn a_source_that_only_this_machine_ignores_makes_a_tree_dirty() {
+    needs!("git");
+    let directory = tempfile::tempdir().unwrap();
+    let write = |file: &str, text: &str| {
+        let path = directory.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let is_dirty = || Commit::read(directory.path()).unwrap().dirty;
+    write(".gitignore", "/target/\n*.log.rs\n");
+    git(directory.path(), &["init", "-q"]);
+    git(directory.path(), &["add", ".gitignore"]);
+    git(directory.path(), &["commit", "-q", "-m", "First"]);
+    write("here", "*\n!.gitignore\n");
+    git(directory.path(), &["config", "core.excludesFile", directory.path().join("here").to_str().unwrap()]);
+    for ours in ["target/debug/out/generated.rs", "a.log.rs", ".idea/module.xml", ".tools/program", "notes.md"] {
+        write(ours, "");
+        assert!(!is_dirty(), "{ours}");
+    }
+    let (lock, spec) = ("Cargo.lock", "specs/70_more.md");
+    let below = ["crates/a/build.rs", "crates/a/tests/ü.rs", "kernels/a.cuh", "crates/a/.cargo/config"];
+    for hidden in below.into_iter().chain([".cargo/config.toml", "features/a.feature", "rust-toolchain", lock, spec]) {
+        write(hidden, "");
+        assert!(is_dirty(), "{hidden}");
+        fs::remove_file(directory.path().join(hidden)).unwrap();
+        assert!(!is_dirty(), "{hidden}");
+    }
+    git(directory.path(), &["config", "--unset", "core.excludesFile"]);
+    write(".git/info/exclude", "*\n!.gitignore\n");
+    write("tests/hidden.rs", "");
+    assert!(is_dirty() && Commit::read(directory.path().join("target")).unwrap().dirty);
+}
+
 /// What the child process below runs: where bundles go is asked of its environment and directory.
 #[test]
 fn child_that_writes_where_it_is_told() {

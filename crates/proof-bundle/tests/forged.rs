@@ -242,6 +242,31 @@ fn a_device_is_what_it_was() {
         ),
         case("a GPU with a driver is added, and all records say so", gpu, NOT_SIGNED, ALL_PROVEN),
         case(
+            "a GPU stands beside the simulated device",
+            |bundle| {
+                let mut both = Vec::new();
+                bundle.edit("provenance.json", |provenance: &mut Provenance| {
+                    provenance.devices.push(a_gpu());
+                    both.clone_from(&provenance.devices);
+                });
+                bundle.edit("metadata.json", |metadata: &mut Metadata| metadata.gpu_devices.clone_from(&both));
+                relabel(bundle, CRYPTO, "gpu");
+                bundle.put_in_order();
+            },
+            NOT_SIGNED,
+            (22, "not the class of each device"),
+        ),
+        case(
+            "a GPU that no CUDA device is",
+            |bundle| {
+                gpu(bundle);
+                bundle.edit("metadata.json", |metadata: &mut Metadata| metadata.environment.cuda_available = false);
+                bundle.put_in_order();
+            },
+            NOT_SIGNED,
+            (22, "no CUDA device could be used"),
+        ),
+        case(
             "only the mode says GPU",
             |bundle| {
                 bundle.edit("metadata.json", |metadata: &mut Metadata| metadata.test_mode = "gpu".to_owned());
@@ -275,20 +300,25 @@ fn device(bundle: &Bundle, change: fn(&mut facts::DeviceFacts)) {
     bundle.edit("metadata.json", |metadata: &mut Metadata| metadata.gpu_devices.iter_mut().for_each(change));
 }
 
+fn a_gpu() -> facts::DeviceFacts {
+    serde_json::from_value(json!({
+        "index": 0, "class": "gpu", "name": "NVIDIA H100", "uuid": "GPU-00000000-0000-0000-0000-000000000002",
+        "total_bytes": 8_589_934_592_u64, "driver_version": "580.1", "driver_model": "linux",
+        "compute_capability": [9, 0], "integrated": false, "unified_addressing": true, "managed_memory": true,
+        "concurrent_managed_access": true, "pageable_memory_access": false,
+        "pageable_memory_access_uses_host_page_tables": false, "can_map_host_memory": true, "ecc_mode": "enabled",
+        "mig_enabled": false, "confidential_computing": false,
+    }))
+    .unwrap()
+}
+
 /// The whole lie: every record comes from a GPU, which has all that a GPU has.
 fn gpu(bundle: &Bundle) {
-    device(bundle, |device| {
-        *device = serde_json::from_value(json!({
-            "index": 0, "class": "gpu", "name": "NVIDIA H100", "uuid": "GPU-00000000-0000-0000-0000-000000000002",
-            "total_bytes": 8_589_934_592_u64, "driver_version": "580.1", "driver_model": "linux",
-            "compute_capability": [9, 0], "integrated": false, "unified_addressing": true, "managed_memory": true,
-            "concurrent_managed_access": true, "pageable_memory_access": false,
-            "pageable_memory_access_uses_host_page_tables": false, "can_map_host_memory": true, "ecc_mode": "enabled",
-            "mig_enabled": false, "confidential_computing": false,
-        }))
-        .unwrap();
+    device(bundle, |device| *device = a_gpu());
+    bundle.edit("metadata.json", |metadata: &mut Metadata| {
+        metadata.test_mode = "gpu".to_owned();
+        metadata.environment.cuda_available = true;
     });
-    bundle.edit("metadata.json", |metadata: &mut Metadata| metadata.test_mode = "gpu".to_owned());
     for file in STREAMS {
         relabel(bundle, file, "gpu");
     }

@@ -139,6 +139,8 @@ fn what_one_host_could_not_run_another_did_and_no_run_is_patched_with_tests_of_a
         .signed();
     assert_eq!(merged.coverage.get("CI-001").unwrap().status, Status::Proven);
     assert_eq!(merged.verify().exit(), Exit::Proven);
+    // No run was on a GPU, so what needs one is open.
+    assert_eq!(merged.statement(TEST_RESULT)["predicate"]["result"], "WARNED");
 
     // 00§2.1 has two tests: each ran, but never both in one run.
     let mut runs = Runs::new();
@@ -277,6 +279,13 @@ fn what_does_not_fit_together_is_not_merged() {
     runs.refused(&["both are the run"]);
 
     Runs::new().unsigned(|_| {}).unsigned(|fixture| fixture.dirty = true).refused(&["differed from its commit"]);
+    let other_sources: fn(&mut Fixture) = |fixture| fixture.sources[0].sha256 = "0".repeat(64);
+    Runs::new()
+        .unsigned(|_| {})
+        .unsigned(other_sources)
+        .refused(&["one commit", "the sources of the library crates differ"]);
+    let other_tests: fn(&mut Fixture) = |fixture| fixture.test_sources[0].sha256 = "0".repeat(64);
+    Runs::new().unsigned(|_| {}).unsigned(other_tests).refused(&["the sources of the tests differ"]);
 
     let reworded =
         |fixture: &mut Fixture| fixture.core = fixture.core.replace("Sealing MUST work.", "Sealing MUST be.");

@@ -119,6 +119,27 @@ fn conclusions_follow_from_the_evidence() {
         bundle.edit_lines(STREAMS[1], |lines| drop(lines[1].as_object_mut().unwrap().remove("decisions")));
         bundle.put_in_order();
     };
+    let no_decisions = |bundle: &Bundle| {
+        bundle.edit_lines(STREAMS[1], |lines| {
+            lines[1]["decisions"] = json!([]);
+            lines[1]["expected"] = json!({"outcomes": []});
+            lines[1]["observed"] = json!({"outcomes": []});
+        });
+        bundle.put_in_order();
+    };
+    let other_words = |bundle: &Bundle| {
+        bundle.edit_lines(STREAMS[1], |lines| {
+            lines[1]["expected"] = json!({"outcome": "enforced"});
+            lines[1]["observed"] = json!({"outcome": "enforced"});
+        });
+        bundle.put_in_order();
+    };
+    let ended_before = |bundle: &Bundle| {
+        bundle.edit("provenance.json", |provenance: &mut Provenance| {
+            provenance.timings.started = "2030-01-01T00:00:00Z".to_owned();
+        });
+        bundle.put_in_order();
+    };
     let kills = |bundle: &Bundle| {
         bundle.edit("mutants.json", |mutants: &mut Mutants| {
             mutants.mutants[2].outcome = MutantOutcome::Killed;
@@ -143,6 +164,9 @@ fn conclusions_follow_from_the_evidence() {
         case("facts of a decision", facts, NOT_SIGNED, (22, "VP-002")),
         case("the outcome of a decision", outcome, NOT_SIGNED, (22, "outcome simulated and not enforced")),
         case("a decision without facts", no_facts, NOT_SIGNED, (22, "facts")),
+        case("no decision at all", no_decisions, NOT_SIGNED, (22, "its list of decisions is empty")),
+        case("other words than the decision's", other_words, NOT_SIGNED, (22, "its observed outcomes are not those")),
+        case("a run that ended before it began", ended_before, NOT_SIGNED, (22, "ended before it began")),
         case("a mutant is killed", kills, HASH, HASH),
         case("and the hash", then(kills, Bundle::rehash), NOT_SIGNED, (22, "coverage.json")),
         case("and everything else", then(kills, Bundle::put_in_order), NOT_SIGNED, CONSISTENT),

@@ -20,6 +20,7 @@ use proof_bundle::diff::bundle_diff;
 use proof_bundle::junit::Outcome;
 use proof_bundle::provenance::ModelFile;
 use proof_bundle::report::{RENDERER_VERSION, render_all};
+use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
 fn report(directory: &Path, name: &str) -> String {
@@ -217,7 +218,7 @@ fn a_difference_that_may_not_be_is_named() {
 }
 
 #[test]
-fn each_changed_file_is_named() {
+fn a_bundle_with_a_changed_file_is_not_compared_and_the_file_is_named() {
     for (file, from, to) in [
         ("metadata.json", "x86_64", "aarch64"),
         ("provenance.json", "\"dirty\": false", "\"dirty\": true"),
@@ -234,57 +235,76 @@ fn each_changed_file_is_named() {
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.contains(from), "{file}: {from}");
         fs::write(&path, text.replacen(from, to, 1)).unwrap();
-        let found = differences(&first, &second);
-        assert!(found.iter().any(|line| line.starts_with(file)), "{file}: {found:?}");
+        let error = bundle_diff(&first, &second).unwrap_err().to_string();
+        assert!(error.contains("cannot be compared: it is not intact: ") && error.contains(file), "{file}: {error}");
     }
 }
 
 #[test]
-fn a_missing_or_added_file_is_named() {
-    let (_fixture, first, second) = two_runs(|_| ());
-    fs::remove_file(second.join("seeds.txt")).unwrap();
-    fs::write(second.join("notes.md"), "").unwrap();
-    let unlisted = |file: &str| format!("{file}: what the second bundle has / what its SHA256SUMS lists");
-    assert_eq!(
-        differences(&first, &second),
-        ["notes.md: missing / present", "seeds.txt: present / missing", &unlisted("notes.md"), &unlisted("seeds.txt")]
-    );
+fn a_bundle_with_a_missing_or_added_file_is_not_compared() {
+    type Change = fn(&Path);
+    let changes: [(&str, Change); 3] = [
+        ("seeds.txt", |bundle| fs::remove_file(bundle.join("seeds.txt")).unwrap()),
+        ("notes.md", |bundle| fs::write(bundle.join("notes.md"), "").unwrap()),
+        ("test_report.md", |bundle| {
+            fs::remove_file(bundle.join("test_report.md")).unwrap();
+            std::os::unix::fs::symlink("/dev/null", bundle.join("test_report.md")).unwrap();
+        }),
+    ];
+    for (file, change) in changes {
+        let (_fixture, first, second) = two_runs(|_| ());
+        change(&second);
+        let error = bundle_diff(&first, &second).unwrap_err().to_string();
+        assert!(error.contains("cannot be compared: it is not intact: ") && error.contains(file), "{file}: {error}");
+    }
+}
+
+/// Changes a file of each bundle, and lists the new digest as if nothing had happened.
+fn break_alike(bundles: [&Path; 2], file: &str, change: impl Fn(&str) -> String) {
+    for bundle in bundles {
+        let before = fs::read_to_string(bundle.join(file)).unwrap();
+        let after = change(&before);
+        assert_ne!(before, after, "{file}");
+        fs::write(bundle.join(file), &after).unwrap();
+        let sums = fs::read_to_string(bundle.join("SHA256SUMS")).unwrap();
+        fs::write(bundle.join("SHA256SUMS"), sums.replace(&sha256(&before), &sha256(&after))).unwrap();
+    }
+}
+
+fn sha256(text: &str) -> String {
+    digest(&SHA256, text.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[test]
 fn bundles_that_are_broken_alike_are_not_called_equal() {
-    type Break = fn(&str) -> String;
-    let breaks: [(&str, Break, &str); 4] = [
-        ("empty", |_| String::new(), "a list of digests and names"),
-        ("no list", |sums| sums.replace("  ", " "), "a list of digests and names"),
-        (
-            "zeroes",
-            |sums| sums.lines().map(|line| format!("{}{}\n", "0".repeat(64), &line[64..])).collect(),
-            "SHA256SUMS lists",
-        ),
-        ("a line less", |sums| sums.lines().skip(1).map(|line| format!("{line}\n")).collect(), "SHA256SUMS lists"),
+    let no_chain = |lines: &str| {
+        let chained = |line: &str| {
+            let mut line: Value = serde_json::from_str(line).unwrap();
+            line["prev_sha256"] = "0".repeat(64).into();
+            format!("{line}\n")
+        };
+        lines.lines().map(chained).collect()
+    };
+    type Break<'a> = &'a dyn Fn(&str) -> String;
+    let breaks: [(&str, Break<'_>); 4] = [
+        ("SHA256SUMS", &|_| String::new()),
+        ("SHA256SUMS", &|sums| sums.lines().skip(1).map(|line| format!("{line}\n")).collect()),
+        ("crypto_validation.jsonl", &no_chain),
+        ("test_report.md", &|report| report.replace("proven", "certain")),
     ];
-    for (what, change, words) in breaks {
+    for (file, change) in breaks {
         let (_fixture, first, second) = two_runs(|_| ());
-        for directory in [&first, &second] {
-            let path = directory.join("SHA256SUMS");
-            let sums = fs::read_to_string(&path).unwrap();
-            fs::write(&path, change(&sums)).unwrap();
-        }
-        let found = differences(&first, &second);
-        assert!(found.len() >= 2 && found.iter().all(|line| line.ends_with(words)), "{what}: {found:#?}");
+        break_alike([&first, &second], file, change);
+        let error = bundle_diff(&first, &second).unwrap_err().to_string();
+        assert!(error.contains("cannot be compared: it "), "{file}: {error}");
     }
 }
 
 #[test]
 fn reports_of_another_renderer_are_not_called_equal() {
     let (_fixture, first, second) = two_runs(|_| ());
-    for directory in [&first, &second] {
-        let path = directory.join("coverage.json");
-        let text = fs::read_to_string(&path).unwrap();
-        let ours = format!("\"renderer_version\": {RENDERER_VERSION}");
-        fs::write(&path, text.replace(&ours, "\"renderer_version\": 9")).unwrap();
-    }
+    let ours = format!("\"renderer_version\": {RENDERER_VERSION}");
+    break_alike([&first, &second], "coverage.json", |text| text.replace(&ours, "\"renderer_version\": 9"));
     let found = differences(&first, &second);
     let other = found.iter().filter(|line| line.contains("version 9 rendered it")).count();
     assert_eq!(other, 2, "{found:?}");

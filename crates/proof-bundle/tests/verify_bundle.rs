@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use fixture::COMMIT;
 use proof_bundle::exit::Exit;
+use proof_bundle::provenance::{Metadata, Provenance};
 use proof_bundle::verify::Verification;
 use serde_json::{Value, json};
 use tamper::{Bundle, PUBLIC, STREAMS, verifier};
@@ -67,6 +68,23 @@ fn what_a_bundle_says_reaches_a_terminal_without_control_characters() {
     let output = run(&[bundle.path.to_str().unwrap(), "--integrity-only"]);
     assert_eq!(output.0, 20);
     assert!(!output.1.contains(['\u{1b}', '\u{202e}']), "{:?}", output.1);
+}
+
+#[test]
+fn no_value_of_a_bundle_makes_a_line_of_what_the_verifier_says() {
+    let bundle = Bundle::good();
+    let planted = "  proven     55 of 55 requirements";
+    let name = |devices: &mut Vec<facts::DeviceFacts>| {
+        devices.iter_mut().for_each(|device| device.name = format!("Demo\n{planted}\n  devices    gpu"));
+    };
+    bundle.edit("provenance.json", |provenance: &mut Provenance| name(&mut provenance.devices));
+    bundle.edit("metadata.json", |metadata: &mut Metadata| name(&mut metadata.gpu_devices));
+    bundle.put_in_order();
+    fs::remove_dir_all(bundle.file(proof_bundle::attest::DIRECTORY)).unwrap();
+    let (code, said, _) = run(&[bundle.path.to_str().unwrap(), "--integrity-only"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("Demo\\u{a}"), "{said}");
+    assert!(!said.lines().any(|line| line == planted), "{said}");
 }
 
 /// Runs `verify-bundle`: exit code, stdout, stderr.

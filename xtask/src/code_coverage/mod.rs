@@ -29,11 +29,18 @@ const LONGEST_WORDS: usize = 200;
 /// How long a test binary may be silent, in seconds: counters make tests slow.
 const SILENCE: &str = "600";
 
+/// Examples at the end of `cargo xtask code-coverage --help`.
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask code-coverage
+  cargo xtask code-coverage --json >code_coverage.json
+
+`cargo xtask proof --code-coverage` measures the same and keeps it in the bundle.";
+
 /// Options of `code-coverage`.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  cargo xtask code-coverage\n  cargo xtask code-coverage --json >code_coverage.json\n\n\
-             `cargo xtask proof --code-coverage` measures the same and keeps it in the bundle."
+    after_help = format!("{EXAMPLES}\n\n{}", Exit::help())
 )]
 pub(crate) struct CodeCoverageArgs {
     /// Print the figures as a bundle holds them (code_coverage.json) instead of text

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use proof_bundle::code_coverage::{CodeCoverage, ModuleCoverage};
 use proof_bundle::coverage::{Coverage, DocumentCount, Problem, RequirementCoverage, Status, StatusCount};
 use proof_bundle::provenance::Commit;
+use proof_bundle::verify::shown;
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -109,7 +110,8 @@ impl Summary {
         let other = if *is_current { "" } else { ": NOT the commit that is checked out" };
         writeln!(f, "evidence        {run_id} of commit {}{other}", of(commit))?;
         writeln!(f, "bundle          {}", directory.display())?;
-        writeln!(f, "devices         {}", if self.devices.is_empty() { "none".into() } else { self.devices.join(", ") })
+        let devices = if self.devices.is_empty() { "none".to_owned() } else { self.devices.join(", ") };
+        writeln!(f, "devices         {}", shown(&devices))
     }
 
     fn open(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -123,7 +125,7 @@ impl Summary {
             // Without a bundle there is one reason for all; and what needs a GPU is no fault.
             if self.bundle.is_some() && status != Status::NeedsGpu {
                 for one in ones {
-                    one.reasons.iter().try_for_each(|reason| writeln!(f, "  {}: {reason}", one.id))?;
+                    one.reasons.iter().try_for_each(|reason| writeln!(f, "  {}: {}", one.id, shown(reason)))?;
                 }
             }
         }
@@ -174,7 +176,7 @@ impl fmt::Display for Summary {
         f.write_char('\n')?;
         self.open(f)?;
         for problem in &self.problems {
-            writeln!(f, "problem         {}", problem.message)?;
+            writeln!(f, "problem         {}", shown(&problem.message))?;
         }
         match self.code_coverage.as_ref().map(CodeCoverage::total) {
             Some(ModuleCoverage { lines, tested, .. }) => {
@@ -207,7 +209,7 @@ fn of(commit: &Commit) -> String {
     reason = "a test fails by panicking"
 )]
 mod tests {
-    use proof_bundle::coverage::derive_current;
+    use proof_bundle::coverage::{ProblemKind, derive_current};
     use proof_bundle::requirement::{RequirementsFile, parse_specs};
 
     use super::*;
@@ -229,5 +231,12 @@ mod tests {
         summary.snapshot = Some(SnapshotState { word: "differs", differences: vec!["- MS-002: gone".to_owned()] });
         summary.differs();
         insta::assert_snapshot!(summary.to_string());
+
+        let obeyed = "\u{1b}[2J\nresult  fine";
+        summary.problems.push(Problem { kind: ProblemKind::Dead, message: obeyed.to_owned() });
+        summary.not_proven[0].reasons = vec![obeyed.to_owned()];
+        summary.devices = vec![obeyed.to_owned()];
+        let said = summary.to_string();
+        assert_eq!(said.matches("\\u{1b}[2J\\u{a}result  fine\n").count(), 3, "{said}");
     }
 }

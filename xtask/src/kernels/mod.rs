@@ -38,7 +38,7 @@ Examples:
 
 /// Options of `kernels`.
 #[derive(Args, Debug)]
-#[command(after_help = HELP)]
+#[command(after_help = format!("{HELP}\n\n{}", Exit::help()))]
 pub(crate) struct KernelsArgs {
     /// Write nothing: build, and compare with the committed image and manifest
     #[arg(long)]

@@ -21,7 +21,7 @@ pub(crate) struct Manifest {
     pub(crate) rustc: String,
     /// The profile of the test binaries, as `Cargo.toml` defines it.
     pub(crate) profile: String,
-    /// The environment variables that changed the build.
+    /// The variables, and cargo's configuration outside the checkout, that changed the build.
     pub(crate) build_environment: BTreeMap<String, String>,
     /// The host that it was built on.
     pub(crate) built_on: Host,

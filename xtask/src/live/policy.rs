@@ -81,8 +81,14 @@ fn integrated_device(context: &Context<'_>) -> Result<(), VramError> {
             .field("decisions", [&decision])
             .field("explanation", "a device whose memory is the host's is refused, and the manager stops")
             .observe(
-                json!({"seal": "refused: policy VP-002 broken", "after": "refused: stopped", "stopped": true}),
                 json!({
+                    "outcomes": ["violated"],
+                    "seal": "refused: policy VP-002 broken",
+                    "after": "refused: stopped",
+                    "stopped": true,
+                }),
+                json!({
+                    "outcomes": [decision.decision.outcome()],
                     "seal": outcome(&first),
                     "after": outcome(&second),
                     "stopped": manager.stop_cause().is_some(),

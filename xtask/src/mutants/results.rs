@@ -92,6 +92,9 @@ fn files(directory: &Path) -> Result<BTreeSet<PathBuf>, XtaskError> {
         for entry in std::fs::read_dir(directory).map_err(XtaskError::read(directory))? {
             let path = entry.map_err(XtaskError::read(directory))?.path();
             if path.to_string_lossy().ends_with(SUFFIX) {
+                if !path.is_file() {
+                    return Err(XtaskError::Input(format!("{} is no regular file: remove it", path.display())));
+                }
                 files.insert(path);
             }
         }
@@ -167,6 +170,7 @@ impl Shard {
 mod tests {
     use proof_bundle::mutants::MutantOutcome;
 
+    use super::super::summary::Summary;
     use super::*;
 
     fn header(sources: &str) -> Header {
@@ -230,5 +234,30 @@ mod tests {
         assert!(error.contains("is of other tests"), "{error}");
         let error = Results::read_all(dir.path()).err().unwrap().line();
         assert!(error.contains("holds no results of mutants"), "{error}");
+    }
+
+    #[test]
+    fn a_pipe_or_a_device_is_refused_unread() {
+        let dir = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/dev/null", dir.path().join("x.ndjson")).unwrap();
+        let error = Results::read_all(dir.path()).err().unwrap().line();
+        assert!(error.contains("x.ndjson is no regular file"), "{error}");
+    }
+
+    #[test]
+    fn results_that_contradict_one_another_leave_the_summary_as_it_was() {
+        let (root, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let sources = vec![FileDigest { name: "src/lib.rs".into(), sha256: "d".repeat(64) }];
+        let header = Header { sources, ..header("a") };
+        let mut shard = Shard::open(&Shard::path(out.path(), "shard-1-of-1", &header.sources_sha256), &header).unwrap();
+        shard.append(&line("one")).unwrap();
+        Summary::merge(root.path(), out.path()).unwrap();
+        let summary = || std::fs::read(root.path().join("mutants/summary.json")).unwrap();
+        let before = summary();
+        let of_no_test = Mutant { killed_by: vec![9], ..line("two").mutant };
+        shard.append(&Line { mutant: of_no_test, ..line("two") }).unwrap();
+        let error = Summary::merge(root.path(), out.path()).err().unwrap().line();
+        assert!(error.contains("contradict one another (two is not what its tests say"), "{error}");
+        assert_eq!(summary(), before);
     }
 }

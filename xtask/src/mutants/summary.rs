@@ -79,6 +79,12 @@ impl Summary {
             tests: header.tests,
             mutants: tried,
         };
+        if let Some(problem) = mutants.contradiction() {
+            let out = out.display();
+            return Err(XtaskError::Input(format!(
+                "the results in {out} contradict one another ({problem}): remove them"
+            )));
+        }
         let path = directory.join(FILE);
         let text = by_line(&mutants).map_err(|error| XtaskError::Input(error.to_string()))?;
         std::fs::create_dir_all(&directory).map_err(XtaskError::write(&directory))?;

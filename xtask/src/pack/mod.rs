@@ -23,17 +23,20 @@ const PROFILE: &str = "kit";
 
 /// Options of `pack`.
 #[derive(Args, Debug)]
-#[command(after_help = "\
+#[command(after_help = format!("\
 Examples:
   cargo xtask pack                           target/vram-residency-kit-COMMIT.tar.gz
   cargo xtask pack --out /media/usb/kit.tar.gz
 
-There, with tar, gzip, sed and coreutils alone:
+There, with a shell, tar, gzip, sed, coreutils, glibc and the NVIDIA driver:
   tar -xzf vram-residency-kit-COMMIT.tar.gz
+  vram-residency-kit-COMMIT/bin/xtask keygen signing.pem
   vram-residency-kit-COMMIT/prove --device cuda --key signing.pem
 
 The last line of stdout is the archive; the line before it is the kit's digest, which every bundle made with it repeats. Tests
-that need cargo or git, and the doc tests, do not run there, and the bundle says so. Needs GNU tar, gzip, zstd and binutils here.")]
+that need cargo or git, and the doc tests, do not run there, and the bundle says so. Needs GNU tar, gzip, zstd and binutils here.
+
+{}", Exit::help()))]
 pub(crate) struct PackArgs {
     /// The archive to write; never over another [default: target/vram-residency-kit-COMMIT.tar.gz]
     #[arg(long, value_name = "FILE")]

@@ -57,7 +57,7 @@ pub(super) fn stage(
         rust_version: rustc(root, "--version")?,
         rustc: rustc(root, "-vV")?,
         profile: PROFILE.to_owned(),
-        build_environment: env::of_builds(),
+        build_environment: env::of_builds(root)?,
         built_on: host::this(),
         arch: std::env::consts::ARCH.to_owned(),
         needs_glibc: glibc::needed(&placed)?,

@@ -35,10 +35,10 @@ pub(crate) struct ProofArgs {
     /// Where bundles go; the bundle becomes DIR/TYPE/RUN_ID [default: proof_bundles]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// The folder that the bundle is filed under; names the folder only, the whole suite runs
+    /// The folder that the bundle is filed under; names the folder only, every test runs
     #[arg(long = "type", value_name = "TYPE", value_enum, default_value_t = BundleType::Unit)]
     pub(crate) bundle_type: BundleType,
-    /// An auditor's challenge, recorded in provenance.json: shows that the run is not older than it
+    /// An auditor's challenge, recorded in provenance.json: shows that the run began after the challenge was made
     #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) nonce: Option<String>,
     /// The seed of all randomness in the run, recorded in seeds.txt
@@ -49,7 +49,9 @@ pub(crate) struct ProofArgs {
     pub(crate) timeout: u64,
     /// Sign the bundle when it is complete, with this Ed25519 key, in a process that runs no tests
     ///
-    /// The tests get neither the key nor its path in their environment; see `cargo xtask sign --help`.
+    /// The tests get neither the key nor its path in their environment; see `cargo xtask sign --help`. Whether the key can be
+    /// used is asked before anything is built. When signing fails all the same, the bundle stays, unsigned, and the exit code
+    /// is 12.
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
     /// With --key: also write an OpenSSF model-signing signature beside the bundle, with this P-256 key

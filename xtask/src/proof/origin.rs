@@ -34,7 +34,7 @@ pub(super) struct Toolchain {
     pub(super) rustc: String,
     /// What `rustc --version` printed.
     pub(super) rust_version: String,
-    /// The environment variables that changed the build.
+    /// The variables, and cargo's configuration outside the checkout, that changed the build.
     pub(super) build_environment: BTreeMap<String, String>,
 }
 
@@ -125,7 +125,7 @@ impl Origin {
             Self::Checkout(root) => Ok(Toolchain {
                 rustc: env::rustc(root, "-vV")?,
                 rust_version: env::rustc(root, "--version")?,
-                build_environment: env::of_builds(),
+                build_environment: env::of_builds(root)?,
             }),
             Self::Kit(kit) => {
                 let manifest = kit.manifest().clone();

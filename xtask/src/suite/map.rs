@@ -9,6 +9,7 @@ use proof_bundle::test_map::{MappedTest, Scenario, TestId};
 use syn::punctuated::Punctuated;
 use syn::visit::Visit;
 
+use super::attributes;
 use crate::error::XtaskError;
 use crate::workspace::{Target, Workspace};
 
@@ -134,7 +135,7 @@ impl<'ast> Visit<'ast> for Walk<'_> {
         if claims.is_empty() {
             return;
         }
-        if function.attrs.iter().any(|attribute| attribute.path().is_ident("should_panic")) {
+        if attributes::have(&function.attrs, "should_panic") {
             let test = name.join("::");
             self.fault.get_or_insert(format!(
                 "the test {test} claims a requirement and should panic: then it passes when its own check fails; look at \
@@ -366,6 +367,12 @@ mod tests {
                 "mod m { #[test] #[should_panic(expected = \"x\")] fn t() { proves!(\"R-1\"); } }",
                 "the test m::t claims",
             ),
+            ("#[test] #[cfg_attr(all(), should_panic)] fn t() { proves!(\"R-1\"); }", "the test t claims"),
+            (
+                "#[test] #[cfg_attr(a = \"b\", cfg_attr(all(), allow(dead_code), should_panic(expected = \"x\")))] fn t() { \
+                 proves!(\"R-1\"); }",
+                "the test t claims",
+            ),
             ("macro_rules! cases { ($n:ident) => { #[test] fn $n() { proves!(\"R-1\"); } } }", "macro_rules! cases"),
             ("proptest! { #[test] fn t(x in 0..9) { evidence::proves!(\"R-1\"); } }", "the macro proptest! makes"),
             ("fn f() { macro_rules! inner { () => { proves!(\"R-1\") } } }", "macro_rules! inner"),
@@ -376,6 +383,8 @@ mod tests {
         }
         let fine = "#[test] #[should_panic] fn t() {} proptest! { #[test] fn proves(x in 0..9) { say(\"proves!\"); } }";
         assert_eq!(map(&[("src/lib.rs", fine)], &[("lib", "p", "src/lib.rs")]), []);
+        let fine = "#[test] #[cfg_attr(should_panic, doc = \"should_panic\")] fn t() { proves!(\"R-1\"); }";
+        assert_eq!(map(&[("src/lib.rs", fine)], &[("lib", "p", "src/lib.rs")]), [entry("p", "t", &["R-1"])]);
     }
 
     #[test]

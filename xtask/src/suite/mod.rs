@@ -1,5 +1,6 @@
 //! The test suite: which test is mapped to which requirement, how the tests are built, and what became of each.
 
+pub(crate) mod attributes;
 pub(crate) mod build;
 pub(crate) mod doctests;
 pub(crate) mod map;

@@ -22,6 +22,9 @@ use crate::{env, process};
 /// As much of a test's output as is looked at, in bytes from its end: the summary is last.
 const OUTPUT_BYTES: u64 = 1 << 20;
 
+/// The most that a test may leave as its spool, in bytes.
+const SPOOL_BYTES: u64 = 64 << 20;
+
 /// The length of the name of the directory that holds a running test's spool.
 const NAME_LETTERS: usize = 32;
 
@@ -202,12 +205,27 @@ fn run_once(
     let ended = process::run(files.attach(&mut command)?, Some(settings.timeout))?;
     let duration = started.elapsed();
     let (stdout, stderr) = files.read()?;
-    let outcome = verdict::judge(&test.name, ended, &stdout, &stderr);
-    let spooled = match std::fs::read(&spool) {
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
-        spooled => Some(spooled.map_err(XtaskError::read(&spool))?),
+    let (outcome, spooled) = match read_spool(&spool) {
+        Ok(spooled) => (verdict::judge(&test.name, ended, &stdout, &stderr), spooled),
+        Err(problem) => (Outcome::Dead(problem), None),
     };
     Ok((TestResult::new(&test.binary.id, &test.name, outcome, duration), spooled, ended))
+}
+
+/// What a test left as its spool, or what is wrong with that: a pipe would never end.
+fn read_spool(path: &Path) -> Result<Option<Vec<u8>>, String> {
+    let unreadable = |error: std::io::Error| format!("its spool cannot be read: {error}");
+    let metadata = match path.symlink_metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        metadata => metadata.map_err(unreadable)?,
+    };
+    if !metadata.is_file() {
+        return Err("what it left as its spool is no regular file".to_owned());
+    }
+    if metadata.len() > SPOOL_BYTES {
+        return Err(format!("its spool has {} bytes, more than {SPOOL_BYTES}", metadata.len()));
+    }
+    std::fs::read(path).map(Some).map_err(unreadable)
 }
 
 /// A test binary with the environment that `cargo test` gives it, and with every source of randomness seeded.
@@ -431,6 +449,28 @@ echo 'test result: ok. 0 passed; 0 failed; 1 ignored; 0 measured'
         let spooled =
             |binary: &str| std::fs::read_to_string(spool_path(place.0.path().join("spool"), binary, "x")).ok();
         assert_eq!((spooled("a"), spooled("b")), (Some("own\n".into()), None));
+    }
+
+    #[test]
+    fn a_test_whose_spool_is_no_file_or_too_large_is_dead_and_nothing_waits_for_it() {
+        proves!("40§1.1");
+        let place = Place::new();
+        let binary = |id: &str, leaves: &str| {
+            let says = "printf 'running 1 test\\ntest x ... ok\\n'\n\
+                        echo 'test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured'\n";
+            place.binary(id, &format!("#!/bin/sh\n[ \"$1\" = --list ] && echo 'x: test' && exit 0\n{leaves}\n{says}"))
+        };
+        let observed = place.run(&[
+            binary("device", "ln -s /dev/null \"$PROOF_SPOOL\""),
+            binary("large", "truncate -s 67108865 \"$PROOF_SPOOL\""),
+            binary("whole", "truncate -s 67108864 \"$PROOF_SPOOL\""),
+        ]);
+        let expected = json!({
+            "device x": "dead: what it left as its spool is no regular file",
+            "large x": "dead: its spool has 67108865 bytes, more than 67108864",
+            "whole x": "passed",
+        });
+        check(Stream::InputValidation, "a_spool_that_cannot_be_read", expected, observed);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod files;
 mod kernels;
 mod manifest;
 mod paths;
+mod records;
 mod sources;
 mod stand_in;
 #[cfg(test)]
@@ -29,9 +30,12 @@ use crate::output;
 
 use manifest::Manifest;
 
+/// What `cargo xtask tidy --help` ends with.
+const OUTPUT: &str = "Each finding is `path:line: what is wrong, and what to do`. `cargo test` runs the same check.";
+
 /// Options of `tidy`.
 #[derive(Args, Debug)]
-#[command(after_help = "Each finding is `path:line: what is wrong, and what to do`. `cargo test` runs the same check.")]
+#[command(after_help = format!("{OUTPUT}\n\n{}", Exit::help()))]
 pub(crate) struct TidyArgs {}
 
 /// One place that breaks a rule.

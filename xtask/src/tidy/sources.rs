@@ -7,9 +7,9 @@ use syn::parse::Parser;
 use syn::visit::Visit;
 
 use super::manifest::Manifest;
-use super::{Finding, files};
+use super::{Finding, files, records};
 use crate::error::XtaskError;
-use crate::suite;
+use crate::suite::{self, attributes};
 
 /// A file longer than this is a finding.
 const MOST_LINES: usize = 500;
@@ -46,9 +46,11 @@ pub(super) fn check(root: &Path, member: &Manifest) -> Result<Vec<Finding>, Xtas
             let mut look = Look { tested: false, path: &path, text: &text, findings: &mut findings };
             look.visit_file(&file);
             tested |= look.tested;
+            records::check(&member.package, &path, &text, &file, &mut findings);
             let is_root = path.parent() == Some(roots.as_path());
             match part {
                 "src" if is_crate_root(&roots, &path) => forbids_unsafe(member, &path, &file, &mut findings),
+                "examples" if is_root => forbids_unsafe(member, &path, &file, &mut findings),
                 "tests" if is_root => test_file(&path, &text, &file, &mut findings),
                 _ => {}
             }
@@ -125,7 +127,12 @@ struct Look<'a> {
 impl Look<'_> {
     fn ignores(&mut self) {
         if !self.path.ends_with(suite::ON_GPU) {
-            let line = self.text.lines().position(|line| line.contains("#[ignore")).unwrap_or(0).saturating_add(1);
+            let line = self
+                .text
+                .lines()
+                .position(|line| line.contains("#[ignore") || (line.contains("cfg_attr") && line.contains("ignore")))
+                .unwrap_or(0)
+                .saturating_add(1);
             let place = suite::ON_GPU;
             let message =
                 format!("a test that is ignored shows nothing: mend it, or, when it needs a GPU, put it into {place}");
@@ -137,7 +144,7 @@ impl Look<'_> {
 impl<'ast> Visit<'ast> for Look<'_> {
     fn visit_item_fn(&mut self, function: &'ast syn::ItemFn) {
         self.tested |= function.attrs.iter().any(|attribute| attribute.path().is_ident("test"));
-        if function.attrs.iter().any(|attribute| attribute.path().is_ident("ignore")) {
+        if attributes::have(&function.attrs, "ignore") {
             self.ignores();
         }
         syn::visit::visit_item_fn(self, function);
@@ -145,7 +152,11 @@ impl<'ast> Visit<'ast> for Look<'_> {
 
     fn visit_macro(&mut self, call: &'ast syn::Macro) {
         // A macro that makes tests is given their attributes. As tokens an attribute has a space, and in a text it has none.
-        if call.tokens.to_string().contains("# [ignore") {
+        let text = call.tokens.to_string();
+        let conditional = text.split("# [cfg_attr").skip(1).filter_map(|rest| rest.split(']').next());
+        if text.contains("# [ignore")
+            || conditional.flat_map(|given| given.split([' ', '('])).any(|word| word == "ignore")
+        {
             self.ignores();
         }
         syn::visit::visit_macro(self, call);

@@ -66,9 +66,10 @@ impl Tree {
 
 #[test]
 fn only_tests_that_need_a_gpu_are_ignored() {
-    let ignored = format!("//! Docs.\n{HEADER}\n#[test]\n#[ignore = \"needs a GPU\"]\nfn holds() {{}}\n");
-    let by_macro = format!("//! Docs.\n{HEADER}\ndevices::tests!(bench, #[ignore = \"needs a GPU\"]);\n");
-    for text in [ignored, by_macro] {
+    let ignored = |ignore: &str| format!("//! Docs.\n{HEADER}\n#[test]\n{ignore}\nfn holds() {{}}\n");
+    let by_macro = |ignore: &str| format!("//! Docs.\n{HEADER}\ndevices::tests!(bench, {ignore});\n");
+    let (plain, conditional) = ("#[ignore = \"needs a GPU\"]", "#[cfg_attr(all(), ignore = \"needs a GPU\")]");
+    for text in [ignored(plain), by_macro(plain), ignored(conditional), by_macro(conditional)] {
         let tree = Tree::clean();
         tree.write("crates/facts/tests/on_gpu.rs", &text);
         assert!(tree.findings().is_empty());
@@ -168,7 +169,7 @@ fn a_package_without_an_explanation_or_outside_the_root_manifest_is_found() {
 
 #[test]
 fn a_crate_root_that_does_not_forbid_unsafe_code_is_found() {
-    for root in ["src/lib.rs", "src/main.rs", "src/bin/tool.rs"] {
+    for root in ["src/lib.rs", "src/main.rs", "src/bin/tool.rs", "examples/tool.rs"] {
         let tree = Tree::clean();
         tree.write(&format!("crates/facts/{root}"), "//! Docs.\n#![deny(unsafe_code)]\n");
         tree.finds(&format!("crates/facts/{root}:1"), "unsafe code is not forbidden");
@@ -221,6 +222,45 @@ fn a_test_module_without_the_allow_header_is_found() {
     assert_eq!(tree.findings(), Vec::<String>::new());
     tree.write("crates/facts/src/m.rs", &module("", " {\nfn helper() {}\n}"));
     assert_eq!(tree.findings(), Vec::<String>::new());
+}
+
+#[test]
+fn a_record_that_compares_what_it_was_given_with_itself_is_found() {
+    let with = |package: &str, record: &str| {
+        let tree = Tree::clean();
+        let test = format!("//! Docs.\n{HEADER}\n#[test]\nfn holds() {{\n    {record};\n}}\n");
+        tree.write(&format!("crates/{package}/tests/t.rs"), &test);
+        tree
+    };
+    for itself in [
+        "check(Stream::InputValidation, \"halve\", 1, 1)",
+        "evidence::check(Stream::InputValidation, \"halve\", -1, (1))",
+        "check_on(class, Stream::InputValidation, \"halve\", \"refused\", \"accepted\")",
+        "for n in 0..9 { assert!(record.observe(halve( n ), halve(n)).emit()) }",
+        "record.observe([1, 2], &[1, 2])",
+        "self.sees(stream, json!({\"a\": 1}), json!({ \"a\": 1 }))",
+    ] {
+        with("facts", itself).finds("crates/facts/tests/t.rs:12", "in `holds`: ");
+    }
+    for fine in ["check(stream, \"halve\", 1, halve(2))", "check(stream, \"halve\", halve(2), halve(3))", "check(1)"] {
+        assert_eq!(with("facts", fine).findings(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_record_that_is_told_that_its_device_is_a_gpu_is_found() {
+    let with = |record: &str| {
+        let tree = Tree::clean();
+        tree.write("crates/facts/src/m.rs", &format!("//! Docs.\nfn records() {{\n    {record};\n}}\n"));
+        tree
+    };
+    for told in ["check_on(\"gpu\", stream, \"halve\", 1, halve(2))", "Record::new(stream, \"halve\").device(\"gpu\")"]
+    {
+        with(told).finds("crates/facts/src/m.rs:2", "pass on the class that the device reports");
+    }
+    for fine in ["check_on(\"simulated\", stream, \"halve\", 1, halve(2))", "record.device(device.class().as_str())"] {
+        assert_eq!(with(fine).findings(), Vec::<String>::new());
+    }
 }
 
 #[test]

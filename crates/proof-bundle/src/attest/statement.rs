@@ -65,8 +65,8 @@ struct TestResultPredicate<'a> {
     failed_tests: Vec<String>,
 }
 
-/// Our predicate. Its members have the names that they have in `coverage.json` and `provenance.json`, so that the two can be
-/// compared by eye.
+/// Our predicate. The members of a requirement, a device and a test have the names that they have in `coverage.json` and
+/// `provenance.json`, so that they can be compared by eye. The counts and classes of device are those of `summary` there.
 #[derive(Serialize)]
 struct ResidencyPredicate<'a> {
     run_id: &'a str,
@@ -141,9 +141,10 @@ impl<'a> RequirementStatus<'a> {
 /// files always give the same bytes, as long as the renderer's version
 /// ([`RENDERER_VERSION`](crate::report::RENDERER_VERSION)) is the same.
 ///
-/// `result` of the test result is `PASSED` only when every test that is mapped to a requirement ran and passed, on the
-/// commit that the statement names. It is `WARNED` when nothing failed and yet something is open: a mapped test did not run,
-/// a requirement has no test or no record, or the tree differed from the commit. It is `FAILED` when a test failed, a record
+/// `result` of the test result is `PASSED` only when every requirement is proven, so that every test that is mapped to one ran
+/// and passed, on the kind of device that it needs, and on the commit that the statement names. It is `WARNED` when nothing
+/// failed and yet something is open: a mapped test did not run, also where it waits for a GPU, a requirement still needs one or
+/// has no test or no record, or the tree differed from the commit. It is `FAILED` when a test failed, a record
 /// does not hold, or an input is missing or dead. A test that left no verdict is among the failed ones; a test that did not
 /// run is in none of the lists, since that predicate has none for it. The residency statement names it.
 ///
@@ -236,7 +237,7 @@ fn both<'a>(
         tests.clone().filter(|(_, outcome)| wanted(outcome)).map(|(name, _)| name).collect()
     };
     let test_result = TestResultPredicate {
-        result: result(residency.verdict, residency.commit.dirty),
+        result: result(&residency),
         configuration: configuration.iter().map(describe).collect::<Result<_, _>>()?,
         passed_tests: named(|outcome| matches!(outcome, Outcome::Passed)),
         warned_tests: Vec::new(),
@@ -257,12 +258,13 @@ fn tests(bundle: &Path, coverage: &Coverage) -> Result<Vec<TestResult>, Error> {
     }
 }
 
-fn result(verdict: Verdict, dirty: bool) -> &'static str {
-    match verdict {
-        Verdict::Proven if dirty => "WARNED",
-        Verdict::Proven => "PASSED",
-        Verdict::NotRun => "WARNED",
+/// A verdict may be good while a requirement waits for a GPU, since its host cannot do better. This word says nothing of hosts.
+fn result(residency: &ResidencyPredicate<'_>) -> &'static str {
+    let count = residency.requirement_counts;
+    match residency.verdict {
         Verdict::Failed | Verdict::Input => "FAILED",
+        Verdict::Proven if count.proven == count.total && !residency.commit.dirty => "PASSED",
+        Verdict::Proven | Verdict::NotRun => "WARNED",
     }
 }
 

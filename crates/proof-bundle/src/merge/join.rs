@@ -35,7 +35,7 @@ struct Candidate {
 ///
 /// [`Error::Merge`], and nothing is written, when there are fewer than two inputs, one is not intact or its statuses do not
 /// follow from its evidence, one is merged already, two are the same run, they are of different commits or of a tree that
-/// differed from its commit, or their requirements differ. [`Error::Io`] when the disk refuses, and nothing is left behind.
+/// differed from its commit, or their sources or requirements differ. [`Error::Io`] when the disk refuses, and nothing is left behind.
 pub fn merge(inputs: &[PathBuf], root: &Path) -> Result<(PathBuf, MergedCoverage), Error> {
     if inputs.len() < 2 {
         return Err(refuse("merging takes two bundles or more: give the directory of each"));
@@ -153,6 +153,9 @@ fn fit(one: &Candidate, other: &Candidate) -> Result<(), Error> {
     let (ours, theirs) = (&one.input.provenance.commit.sha, &other.input.provenance.commit.sha);
     if ours != theirs {
         return differ(format!("they are of different commits, {ours} and {theirs}"));
+    }
+    if let Some(what) = one.input.provenance.of_other_sources(&other.input.provenance) {
+        return differ(format!("they name one commit, and {what} differ: one of them did not run what it says"));
     }
     if one.requirements != other.requirements {
         return differ(difference(&one.requirements, &other.requirements));

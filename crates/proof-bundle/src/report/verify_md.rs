@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use super::markdown::{escape, share, table};
 use super::{NON_CLAIMS, Source, first, has_gpu, result, troubled, troubled_tests};
 use crate::coverage::Status;
+use crate::records::GPU;
 
 pub(super) use merged::render as render_merged;
 
@@ -89,8 +90,14 @@ fn shown(source: &Source) -> String {
             let ids: Vec<String> = of.iter().map(|one| one.id.clone()).collect();
             let which =
                 if status == Status::Proven { "see `spec_coverage.md`".into() } else { escape(&first(&ids, SHOWN)) };
-            let from =
-                if devices.is_empty() { "nothing".into() } else { devices.into_iter().collect::<Vec<_>>().join(", ") };
+            let mut from: Vec<&str> = devices.into_iter().collect();
+            if from.is_empty() {
+                from.push("nothing");
+            }
+            let mut from = from.join(", ");
+            if status == Status::NeedsGpu && of.iter().all(|one| !one.devices.iter().any(|device| device == GPU)) {
+                from.push_str("; no record from a GPU");
+            }
             (!of.is_empty()).then(|| {
                 [status.as_str().to_owned(), share(of.len(), coverage.requirements.len()), escape(&from), which]
             })

@@ -127,8 +127,14 @@ impl<'a> Parser<'a> {
             }
             self.title = Some(normalise(heading));
             Ok(())
+        } else if line.trim_start().starts_with('#') {
+            Err(self.fault(
+                "a heading is `# `, `## ` or `### ` at the beginning of its line, and nothing else begins with `#`",
+            ))
         } else if self.draft.is_some() {
             self.read_requirement(line)
+        } else if line.contains("- Kind: ") {
+            Err(self.fault("a field stands under the `### ` heading of its requirement"))
         } else {
             if table::is_row(line) && (self.section == "Roll-ups" || self.section == "Vulnerabilities") {
                 self.rows.push(Row::new(&self.section, self.line, line));

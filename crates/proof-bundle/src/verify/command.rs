@@ -38,7 +38,7 @@ pub struct VerifyArgs {
     #[arg(long = "public-key", value_name = "FILE", conflicts_with = "integrity_only")]
     pub public_keys: Vec<PathBuf>,
     /// The full id of the commit that the bundle has to be of; its tree must have been clean
-    #[arg(long, value_name = "SHA", value_parser = parse_commit)]
+    #[arg(long, value_name = "FULL_COMMIT_ID", value_parser = parse_commit)]
     pub commit: Option<String>,
     /// The nonce that the run was asked for with
     #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]

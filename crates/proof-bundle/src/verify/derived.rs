@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use facts::DeviceClass;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::canonical::first_difference;
 use super::contents::{Contents, read_whole};
@@ -173,6 +175,11 @@ fn check_provenance(provenance: &Provenance, metadata: Option<&Metadata>, findin
             findings.add(FILE, None, problem);
         }
     }
+    let timings = &provenance.timings;
+    let time = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
+    if time(&timings.finished) < time(&timings.started) {
+        findings.add(FILE, None, "the run ended before it began");
+    }
     let Some(metadata) = metadata else {
         return;
     };
@@ -186,7 +193,13 @@ fn check_provenance(provenance: &Provenance, metadata: Option<&Metadata>, findin
     let classes: Vec<&str> = provenance.devices.iter().map(|device| device.class.as_str()).collect();
     let is_gpu = mode == DeviceClass::Gpu.as_str();
     // A run that came to no device has a mode all the same; that it is a GPU is more than it can know.
-    if !classes.contains(&mode) && (is_gpu || !classes.is_empty()) {
-        findings.add("metadata.json", None, "its test mode is the class of no device that provenance.json names");
+    if classes.iter().any(|class| *class != mode) || (is_gpu && classes.is_empty()) {
+        findings.add("metadata.json", None, "its test mode is not the class of each device that provenance.json names");
+    }
+    if is_gpu && !metadata.environment.cuda_available {
+        findings.add("metadata.json", None, "its test mode is gpu, and no CUDA device could be used");
+    }
+    if provenance.rustc.lines().next() != Some(metadata.environment.rust_version.as_str()) {
+        findings.add("metadata.json", None, "its Rust version is not the one that provenance.json names");
     }
 }

@@ -300,6 +300,14 @@ fn check_inputs(
             findings.add(within("requirements.json"), None, "it is not the one of the merged bundle");
         }
     }
+    for pair in read.windows(2) {
+        if let [one, other] = pair
+            && let Some(what) = one.provenance.of_other_sources(&other.provenance)
+        {
+            let within = format!("{INPUTS}/{}/provenance.json", other.provenance.run_id);
+            findings.add(within, None, format!("it names the commit of the run before it, and {what} differ"));
+        }
+    }
     if Merge::of(&merge.run_id, &merge.generated_at, read) != *merge {
         findings.add(FILE, None, "it does not follow from the inputs");
     }

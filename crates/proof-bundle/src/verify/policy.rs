@@ -14,8 +14,8 @@ struct Judged {
 
 /// Judges again what an observed record says was decided, and returns how many decisions it states.
 ///
-/// A record states decisions in its member `decisions`; one that names a `policy` must. Declared records count for
-/// nothing and are not judged.
+/// A record states decisions in its member `decisions`, and their outcomes in what it observed; one that names a `policy`
+/// must. Declared records count for nothing and are not judged.
 pub(super) fn judge_again(record: &Value) -> Result<usize, String> {
     if record.get("class") != Some(&Value::String("observed".to_owned())) {
         return Ok(0);
@@ -27,6 +27,9 @@ pub(super) fn judge_again(record: &Value) -> Result<usize, String> {
     };
     let decisions = Vec::<Judged>::deserialize(decisions)
         .map_err(|error| format!("its decisions are not each a record of facts and what was decided: {error}"))?;
+    if decisions.is_empty() {
+        return Err("its list of decisions is empty".to_owned());
+    }
     let mut outcomes = Vec::new();
     for (index, Judged { record: facts, decision }) in decisions.iter().enumerate() {
         let again = facts.judge();
@@ -44,9 +47,7 @@ pub(super) fn judge_again(record: &Value) -> Result<usize, String> {
         outcomes.push(Value::from(decision.outcome().as_str()));
     }
     match record.pointer("/observed/outcomes") {
-        Some(Value::Array(stated)) if *stated != outcomes => {
-            Err("its observed outcomes are not those of its decisions".to_owned())
-        }
-        _ => Ok(decisions.len()),
+        Some(Value::Array(stated)) if *stated == outcomes => Ok(decisions.len()),
+        _ => Err("its observed outcomes are not those of its decisions".to_owned()),
     }
 }

@@ -80,16 +80,17 @@ fn line(name: &str, check: &Check) -> String {
 fn run_of(run: &Shown) -> String {
     let count = &run.requirements;
     let dirty = if run.dirty { ", with uncommitted changes" } else { "" };
-    let mut text = format!("  run        {}, of commit {}{dirty}, ended {}\n", run.run_id, run.commit, run.finished);
+    let [run_id, commit, finished] = [&run.run_id, &run.commit, &run.finished].map(|value| shown(value));
+    let mut text = format!("  run        {run_id}, of commit {commit}{dirty}, ended {finished}\n");
     if let Some(kit) = &run.kit {
-        text.push_str(&format!("  built      {kit}\n"));
+        text.push_str(&format!("  built      {}\n", shown(kit)));
     }
     text.push_str(&format!("  result     {}\n", run.result));
     for one in &run.runs {
         let ShownRun { run_id, result, requirements, devices, kit, .. } = one;
         let mut parts = vec![format!("{} of {} proven", requirements.proven, requirements.total)];
         parts.extend(devices.iter().chain(kit).cloned());
-        text.push_str(&format!("  merged of  {run_id}: {result}; {}\n", parts.join("; ")));
+        text.push_str(&format!("  merged of  {}: {result}; {}\n", shown(run_id), shown(&parts.join("; "))));
     }
     text.push_str(&format!("  proven     {} of {} requirements\n", count.proven, count.total));
     if !run.needs_gpu.is_empty() {
@@ -97,11 +98,16 @@ fn run_of(run: &Shown) -> String {
             "  needs GPU  {} of {}, not proven here: {}\n",
             run.needs_gpu.len(),
             count.total,
-            run.needs_gpu.join(", ")
+            shown(&run.needs_gpu.join(", "))
         ));
     }
     if !run.open.is_empty() {
-        text.push_str(&format!("  open       {} of {}: {}\n", run.open.len(), count.total, run.open.join(", ")));
+        text.push_str(&format!(
+            "  open       {} of {}: {}\n",
+            run.open.len(),
+            count.total,
+            shown(&run.open.join(", "))
+        ));
     }
     let tests = &run.tests;
     text.push_str(&format!(
@@ -113,21 +119,22 @@ fn run_of(run: &Shown) -> String {
         run.records_holding, run.records_observed, run.records_declared
     ));
     let classes = if run.device_classes.is_empty() { "none".to_owned() } else { run.device_classes.join(", ") };
-    text.push_str(&format!("  devices    {classes}; {}\n", run.devices.join("; ")));
+    text.push_str(&format!("  devices    {}; {}\n", shown(&classes), shown(&run.devices.join("; "))));
     if !run.has_gpu() {
         text.push_str(
             "             NO GPU: host memory played the part of a GPU; nothing here is evidence from a GPU\n",
         );
     }
     for problem in &run.problems {
-        text.push_str(&format!("  problem    {problem}\n"));
+        text.push_str(&format!("  problem    {}\n", shown(problem)));
     }
-    // Names of tests and devices come from the bundle.
-    text.lines().map(|line| format!("{}\n", shown(line))).collect()
+    text
 }
 
-/// The text without characters that a terminal obeys or that reorder what it shows.
-fn shown(text: &str) -> String {
+/// A value of a bundle's on one line, without the characters that a terminal obeys or that reorder what it shows: a line break
+/// in it must not make a line of ours.
+#[must_use]
+pub fn shown(text: &str) -> String {
     let hidden = |character: char| character.is_control() || reorders(character);
     text.chars().fold(String::with_capacity(text.len()), |mut plain, character| {
         if hidden(character) {
