@@ -27,7 +27,7 @@ const TESTS: &str = "tests/doubling.rs";
 const MOST_BYTES: u64 = 60 << 20;
 
 /// What the script needs, and what tests of this workspace start. Neither cargo nor git, nor a compiler.
-const TOOLS: [&str; 19] = [
+const TOOLS: [&str; 21] = [
     "tar",
     "rm",
     "sh",
@@ -40,6 +40,8 @@ const TOOLS: [&str; 19] = [
     "ldd",
     "env",
     "mkfifo",
+    "ln",
+    "truncate",
     "timeout",
     "sleep",
     "kill",

@@ -8,13 +8,14 @@
     reason = "a test fails by panicking"
 )]
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use evidence::{Stream, check, check_on, proves};
 use time::OffsetDateTime;
 use vram_residency::{
-    ChainKey, DeviceUuid, MemorySink, NdjsonSink, SealedShard, SecretToken, TensorParallel, VramConfig, VramError,
-    VramManager, verify_log,
+    AuditError, AuditSink, ChainKey, DeviceUuid, Event, MemorySink, NdjsonSink, SealedShard, SecretToken,
+    TensorParallel, VramConfig, VramError, VramManager, verify_log,
 };
 
 const MODEL: &[u8] = b"the weights of a very small model";
@@ -286,26 +287,41 @@ fn a_lost_device_is_told_with_a_thousand_blocks_and_their_number() {
     assert_eq!((blocks, block_count), ((0..1000).collect(), BLOCKS));
 }
 
+/// Says when shard `b` is verified, and then waits a moment for shard `a` to be released.
+struct Waiting {
+    verified: mpsc::Sender<()>,
+    released: Mutex<mpsc::Receiver<()>>,
+}
+
+impl AuditSink for Waiting {
+    fn record(&self, event: &Event) -> Result<(), AuditError> {
+        if matches!(event, Event::Verified { shard_id, .. } if shard_id.as_str() == "b") {
+            let _nobody_listens = self.verified.send(());
+            // A release that has to wait comes after this moment, however long it is.
+            let _released = self.released.lock().unwrap().recv_timeout(Duration::from_millis(300));
+        }
+        Ok(())
+    }
+}
+
 #[test]
-fn an_attestation_names_the_same_shards_as_its_devices_do_whatever_is_released_meanwhile() {
-    let manager = with_token(7);
-    let stop = std::sync::atomic::AtomicBool::new(false);
-    let attested: Vec<(usize, usize)> = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                let shard = manager.seal_model(MODEL, 0).unwrap();
-                manager.release(&shard).unwrap();
-            }
+fn nothing_that_an_attestation_names_is_released_before_it_is_signed() {
+    let (verified, waits_for_verified) = mpsc::channel();
+    let (released, waits_for_released) = mpsc::channel();
+    let sink = Waiting { verified, released: Mutex::new(waits_for_released) };
+    let manager = VramManager::simulated(VramConfig::default().audit(Arc::new(sink))).unwrap();
+    let first = manager.seal_model_as("a", MODEL, 0).unwrap();
+    let _second = manager.seal_model_as("b", MODEL, 0).unwrap();
+    let attestation = std::thread::scope(|scope| {
+        let (manager, first) = (&manager, &first);
+        scope.spawn(move || {
+            waits_for_verified.recv().unwrap();
+            manager.release(first).unwrap();
+            let _nobody_waits = released.send(());
         });
-        let attested = (0..300)
-            .map(|_| {
-                let attestation = manager.attest_residency().unwrap();
-                (attestation.shards().len(), attestation.devices()[0].record.allocations.len())
-            })
-            .collect();
-        stop.store(true, std::sync::atomic::Ordering::Relaxed);
-        attested
+        manager.attest_residency().unwrap()
     });
-    assert!(attested.iter().all(|(shards, allocations)| shards == allocations), "{attested:?}");
-    assert!(attested.iter().any(|(shards, _)| *shards > 0), "no attestation met a shard");
+    let allocations = attestation.devices()[0].record.allocations.len();
+    assert_eq!((attestation.shards().len(), allocations), (2, 2));
+    assert_eq!(manager.attest_residency().unwrap().shards().len(), 1);
 }
