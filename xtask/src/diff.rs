@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use proof_bundle::verify::shown;
+use proof_bundle::verify::one_line;
 
 use crate::error::XtaskError;
 use crate::exit::Exit;
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &BundleDiffArgs) -> Result<Exit, XtaskError> {
         output::print("the bundles differ in nothing but fields marked volatile\n")?;
         return Ok(Exit::Proven);
     }
-    let lines: String = differences.iter().map(|one| format!("{}\n", shown(&one.to_string()))).collect();
+    let lines: String = differences.iter().map(|one| format!("{}\n", one_line(&one.to_string()))).collect();
     output::print(&format!("{lines}{} differences in fields that are not volatile\n", differences.len()))?;
     Ok(Exit::Found)
 }

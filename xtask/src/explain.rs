@@ -8,7 +8,7 @@ use proof_bundle::coverage::Coverage;
 use proof_bundle::provenance::Commit;
 use proof_bundle::requirement::{Requirement, RequirementsFile, Specifications, parse_specs};
 use proof_bundle::test_map::MappedTest;
-use proof_bundle::verify::{Options, shown, verify};
+use proof_bundle::verify::{Options, one_line, verify};
 use serde::de::DeserializeOwned;
 
 use crate::error::XtaskError;
@@ -66,7 +66,7 @@ fn text(requirement: &Requirement, tests: &[&MappedTest], evidence: &[String], c
     let list = |heading: &str, lines: &[String], none: &str| {
         let mut out = format!("\n{heading}\n");
         for line in lines {
-            out.push_str(&format!("  {}\n", shown(line)));
+            out.push_str(&format!("  {}\n", one_line(line)));
         }
         if lines.is_empty() {
             out.push_str(&format!("  {none}\n"));

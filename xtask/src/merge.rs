@@ -6,7 +6,7 @@ use clap::Args;
 use proof_bundle::attest::{self, SigningKey};
 use proof_bundle::coverage::Status;
 use proof_bundle::merge::{MergedCoverage, merge};
-use proof_bundle::verify::shown;
+use proof_bundle::verify::one_line;
 use serde::Serialize;
 
 use crate::error::XtaskError;
@@ -112,7 +112,7 @@ fn summary(coverage: &MergedCoverage) -> String {
             run.run_id,
             count.proven,
             count.total,
-            shown(&devices)
+            one_line(&devices)
         ));
     }
     let count = &coverage.summary.requirements;
@@ -123,7 +123,7 @@ fn summary(coverage: &MergedCoverage) -> String {
         text.push_str(&format!("{:<12}  {}: {}\n", status.as_str(), ids.len(), ids.join(", ")));
     }
     for problem in &coverage.problems {
-        text.push_str(&format!("problem       {}\n", shown(&problem.message)));
+        text.push_str(&format!("problem       {}\n", one_line(&problem.message)));
     }
     text
 }

@@ -52,8 +52,8 @@ pub trait Device: Send + Sync {
     /// When the driver does not answer.
     fn facts(&self) -> Result<DeviceFacts, DriverError>;
 
-    /// The same without what only NVML knows (ECC counters, MIG, other processes, confidential computing), which no rule judges
-    /// and which takes long to ask for: for what comes before every execution.
+    /// The same without what only NVML knows (ECC counters, MIG, other processes, confidential computing), which no rule
+    /// judges: for what comes before every execution, and need not wait for another library.
     ///
     /// # Errors
     /// As [`Device::facts`].

@@ -44,7 +44,7 @@ pub use expected::parse_age;
 pub use findings::{Check, Finding};
 pub(crate) use merged::INPUTS_LIMIT;
 pub use shown::{Shown, ShownRun};
-pub use text::shown;
+pub use text::one_line;
 
 /// What the one who verifies knows and wants.
 #[derive(Clone, Debug)]

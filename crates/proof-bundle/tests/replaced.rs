@@ -140,6 +140,12 @@ fn conclusions_follow_from_the_evidence() {
         });
         bundle.put_in_order();
     };
+    let other_compiler = |bundle: &Bundle| {
+        bundle.edit("metadata.json", |metadata: &mut Metadata| {
+            metadata.environment.rust_version = "rustc 9.9.9".to_owned();
+        });
+        bundle.put_in_order();
+    };
     let kills = |bundle: &Bundle| {
         bundle.edit("mutants.json", |mutants: &mut Mutants| {
             mutants.mutants[2].outcome = MutantOutcome::Killed;
@@ -167,6 +173,7 @@ fn conclusions_follow_from_the_evidence() {
         case("no decision at all", no_decisions, NOT_SIGNED, (22, "its list of decisions is empty")),
         case("other words than the decision's", other_words, NOT_SIGNED, (22, "its observed outcomes are not those")),
         case("a run that ended before it began", ended_before, NOT_SIGNED, (22, "ended before it began")),
+        case("another compiler", other_compiler, NOT_SIGNED, (22, "its Rust version is not the one")),
         case("a mutant is killed", kills, HASH, HASH),
         case("and the hash", then(kills, Bundle::rehash), NOT_SIGNED, (22, "coverage.json")),
         case("and everything else", then(kills, Bundle::put_in_order), NOT_SIGNED, CONSISTENT),

@@ -92,9 +92,8 @@ impl VramManager {
     ///
     /// # Errors
     /// [`VramError::NoGpu`] when the settings name no device; [`VramError::SimulatedTwice`] when two have one index;
-    /// [`VramError::Driver`] when a simulated device is set up
-    /// to fail; [`VramError::Seal`] when the token is unusable; [`VramError::Audit`] when the event of the start was not
-    /// kept.
+    /// [`VramError::Driver`] when a simulated device is set up to fail; [`VramError::Seal`] when the token is unusable;
+    /// [`VramError::Audit`] when the event of the start was not kept.
     pub fn simulated(config: VramConfig) -> Result<Self, VramError> {
         let mut simulated: BTreeMap<u32, Arc<SimulatedDevice>> = BTreeMap::new();
         for device in &config.simulated_devices {
@@ -285,9 +284,18 @@ impl Core {
     }
 
     pub(crate) fn slot(&self, gpu_device: u32) -> Result<&Arc<DeviceSlot>, VramError> {
-        GpuIndex::parse(gpu_device, &self.device_indices())?;
-        let slot = self.devices.iter().find(|slot| slot.index == gpu_device);
+        let index = GpuIndex::parse(gpu_device, &self.device_indices())?;
+        let slot = self.devices.iter().find(|slot| slot.index == index.get());
         slot.ok_or_else(|| VramError::Stopped { cause: format!("device {gpu_device} is gone") })
+    }
+
+    /// Writes the event of a refusal. The refusal stands whether or not the event was kept, and is returned, unless it was not
+    /// kept: then that is the graver error.
+    pub(crate) fn with_event(&self, event: &Event, refusal: VramError) -> VramError {
+        match self.audit.record(event) {
+            Ok(()) => refusal,
+            Err(lost) => lost.into(),
+        }
     }
 
     /// The next number for an id that the manager chooses.

@@ -55,7 +55,8 @@ impl VramManager {
     /// [`VramError::WrongTensorParallel`], [`VramError::InsufficientVram`], [`VramError::PolicyViolated`],
     /// [`VramError::Read`], [`VramError::InputTooShort`], [`VramError::InputTooLong`],
     /// [`VramError::DigestNotExpected`], [`VramError::ContentsChanged`] when the device does not hold what was written,
-    /// [`VramError::Driver`], [`VramError::Audit`], [`VramError::Stopped`].
+    /// [`VramError::Driver`], [`VramError::Audit`], [`VramError::Stopped`]. A digest that was not expected, and memory that does
+    /// not hold what was written, have written a critical event.
     pub fn seal_reader(
         &self,
         model: impl Read,
@@ -186,10 +187,7 @@ impl Core {
     fn allocation_failed(&self, slot: &DeviceSlot, needed_bytes: u64, reason: String, error: VramError) -> VramError {
         let available_bytes = slot.ledger.books().available_bytes;
         let event = Event::AllocationFailed { gpu_device: slot.index, needed_bytes, available_bytes, reason };
-        match self.audit.record(&event) {
-            Ok(()) => error,
-            Err(lost) => lost.into(),
-        }
+        self.with_event(&event, error)
     }
 
     /// Checks that the memory is resident, uploads the input, asks the device whether it holds what was written, signs
@@ -236,17 +234,14 @@ impl Core {
         Ok(Sealed { tag: self.key.sign(&seal.fields()), seal, kept_tree: hashed.tree })
     }
 
-    /// Writes the critical event of input that is not what it should be, and of device memory that does not hold it. The refusal
-    /// is returned, unless its event was not kept: then that is the graver error.
+    /// Writes the critical event of input that is not what it should be, and of device memory that does not hold it; returns
+    /// the refusal.
     fn seal_refused(&self, shard_id: &ShardId, slot: &DeviceSlot, error: VramError) -> VramError {
         if !matches!(error, VramError::DigestNotExpected { .. } | VramError::ContentsChanged { .. }) {
             return error;
         }
         let (shard_id, gpu_device, reason) = (shard_id.clone(), slot.index, error.to_string());
-        match self.audit.record(&Event::SealRefused { shard_id, gpu_device, reason }) {
-            Ok(()) => error,
-            Err(lost) => lost.into(),
-        }
+        self.with_event(&Event::SealRefused { shard_id, gpu_device, reason }, error)
     }
 
     /// Makes the lease and its first handle.

@@ -114,15 +114,11 @@ impl Core {
         Ok(self.audit.record(&Event::Verified { shard_id, gpu_device: lease.slot.index })?)
     }
 
-    /// Writes the critical event of a refusal. The refusal stands whether or not the event was kept, and is returned,
-    /// unless it was not kept: then that is the graver error.
+    /// Writes the critical event of a refused verification, and returns the refusal.
     pub(crate) fn refused(&self, shard_id: &str, gpu_device: u32, error: VramError) -> VramError {
         let event =
             Event::VerificationFailed { shard_id: clipped(shard_id), gpu_device, reason: clipped(&error.to_string()) };
-        match self.audit.record(&event) {
-            Ok(()) => error,
-            Err(lost) => lost.into(),
-        }
+        self.with_event(&event, error)
     }
 }
 

@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex};
 
 use evidence::{Stream, check_on, proves};
 use vram_residency::{
-    AuditError, AuditSink, Event, Fault, MemorySink, Operation, SealOptions, SealedShard, SimulatedDevice, VramConfig,
-    VramError, VramManager,
+    AuditError, AuditSink, DeviceFacts, Event, Fault, MemorySink, Operation, SealOptions, SealedShard, SimulatedDevice,
+    VramConfig, VramError, VramManager,
 };
 
 const MODEL: &[u8] = b"the weights of a very small model";
@@ -326,6 +326,30 @@ fn an_id_is_in_use_until_its_release_is_recorded() {
     );
     assert!(matches!(answer, Err(VramError::ShardIdInUse { .. })), "{answer:?}");
     assert_eq!(events, ["started", "sealed", "deallocated", "sealed", "deallocated"]);
+}
+
+#[test]
+fn nothing_is_attested_once_the_manager_was_stopped_while_it_verified() {
+    let stop = |manager: &VramManager| {
+        let device = manager.test_hooks().simulated(0).unwrap();
+        let facts = manager.device_facts(0).unwrap();
+        device.set_device_facts(DeviceFacts { integrated: true, ..facts.clone() });
+        let stopped = manager.enforce_vram_only_policy().is_err();
+        device.set_device_facts(facts);
+        stopped
+    };
+    let (stopped, events) = meanwhile(
+        "verified",
+        move |manager, _| stop(manager),
+        |manager, _| {
+            let _second = manager.seal_model_as("b", MODEL, 0).unwrap();
+            // The stop comes while the first of the two is recorded.
+            let attested = manager.attest_residency();
+            assert!(matches!(attested, Err(VramError::Stopped { .. })), "{attested:?}");
+        },
+    );
+    assert!(stopped);
+    assert_eq!(events, ["started", "sealed", "sealed", "policy_violation", "verified", "deallocated"]);
 }
 
 /// Panics at each event of this name.

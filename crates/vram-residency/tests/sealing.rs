@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use evidence::{Stream, check, check_on, proves};
 use vram_residency::{
-    DeviceFacts, DigestHex, Event, MemorySink, SealOptions, SealedShard, SimulatedConfig, SimulatedDevice,
-    TensorParallel, VramConfig, VramError, VramManager,
+    DeviceClass, DeviceFacts, DigestHex, Event, MemorySink, SealOptions, SealedShard, SimulatedConfig, SimulatedDevice,
+    StartedDevice, TensorParallel, VramConfig, VramError, VramManager,
 };
 
 const MODEL: &[u8] = b"the weights of a very small model";
@@ -208,7 +208,6 @@ fn a_reader_that_says_that_it_read_more_than_there_was_room_for_is_refused() {
 
 #[test]
 fn nothing_is_sealed_once_the_manager_was_stopped_while_it_read() {
-    proves!("CI-007");
     struct Stopping<'a>(&'a VramManager);
     impl Read for Stopping<'_> {
         fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
@@ -256,8 +255,15 @@ fn simulated_devices_are_used_under_their_own_indices() {
     let twice = VramManager::simulated(config(vec![SimulatedConfig::default(), SimulatedConfig::default()]));
     assert!(matches!(twice, Err(VramError::SimulatedTwice { gpu_device: 0 })));
     let devices = vec![SimulatedConfig::for_index(4), SimulatedConfig::for_index(1)];
-    let manager = VramManager::simulated(config(devices)).unwrap();
+    let events = Arc::new(MemorySink::new());
+    let manager = VramManager::simulated(config(devices).audit(events.clone())).unwrap();
     assert_eq!(manager.device_indices(), [1, 4]);
+    let started = [1, 4].map(|gpu_device| StartedDevice {
+        gpu_device,
+        device_uuid: SimulatedConfig::for_index(gpu_device).device_facts.uuid,
+    });
+    let started = Event::Started { device_class: DeviceClass::Simulated, devices: started.into() };
+    assert_eq!(events.events(), [started]);
     let shard = manager.seal_model(MODEL, 4).unwrap();
     manager.verify_sealed(&shard).unwrap();
     assert_eq!(manager.test_hooks().simulated(4).unwrap().live_allocations(), 1);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use proof_bundle::code_coverage::{CodeCoverage, ModuleCoverage};
 use proof_bundle::coverage::{Coverage, DocumentCount, Problem, RequirementCoverage, Status, StatusCount};
 use proof_bundle::provenance::Commit;
-use proof_bundle::verify::shown;
+use proof_bundle::verify::one_line;
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -111,7 +111,7 @@ impl Summary {
         writeln!(f, "evidence        {run_id} of commit {}{other}", of(commit))?;
         writeln!(f, "bundle          {}", directory.display())?;
         let devices = if self.devices.is_empty() { "none".to_owned() } else { self.devices.join(", ") };
-        writeln!(f, "devices         {}", shown(&devices))
+        writeln!(f, "devices         {}", one_line(&devices))
     }
 
     fn open(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -125,7 +125,7 @@ impl Summary {
             // Without a bundle there is one reason for all; and what needs a GPU is no fault.
             if self.bundle.is_some() && status != Status::NeedsGpu {
                 for one in ones {
-                    one.reasons.iter().try_for_each(|reason| writeln!(f, "  {}: {}", one.id, shown(reason)))?;
+                    one.reasons.iter().try_for_each(|reason| writeln!(f, "  {}: {}", one.id, one_line(reason)))?;
                 }
             }
         }
@@ -176,7 +176,7 @@ impl fmt::Display for Summary {
         f.write_char('\n')?;
         self.open(f)?;
         for problem in &self.problems {
-            writeln!(f, "problem         {}", shown(&problem.message))?;
+            writeln!(f, "problem         {}", one_line(&problem.message))?;
         }
         match self.code_coverage.as_ref().map(CodeCoverage::total) {
             Some(ModuleCoverage { lines, tested, .. }) => {

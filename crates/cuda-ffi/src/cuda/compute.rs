@@ -20,8 +20,8 @@ pub(super) const UNWRITTEN: u8 = 0xFF;
 
 /// How much of the memory that a probe compares with is measured at a time, in bytes.
 pub(super) const DEVICE_CONTROL_BYTES: u64 = 64 << 20;
-/// How often the device's L2 cache would fit into that memory. A place of it that is chosen at random is in the cache at most
-/// once in so many times, whatever was measured before: it answers as memory does.
+/// How often the device's L2 cache would fit into that memory: so of a place of it that is chosen at random no more than one
+/// part in so many can be in the cache, whatever was measured before.
 const L2_CACHES: u64 = 8;
 
 /// How much of the device's memory the work takes, and how much it does at a time.

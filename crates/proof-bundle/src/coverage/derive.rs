@@ -18,8 +18,8 @@ use crate::test_map::TestId;
 ///
 /// A requirement is proven only if every test mapped to it ran in this run, claimed it, left a record for it and passed,
 /// if every test that the specification names is among them, and if it needs a GPU, each of those tests that used a device left
-/// a record from one. Declared records count for nothing. Where a complete matrix of mutants says that its tests notice no fault at all, it
-/// is vacuous.
+/// a record from one. Declared records count for nothing. Where a complete matrix of mutants says that its tests notice no
+/// fault at all, it is vacuous.
 #[must_use]
 pub fn derive(inputs: &Inputs) -> Coverage {
     let ids = ids_of(Some(inputs));

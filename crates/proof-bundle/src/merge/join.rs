@@ -35,7 +35,8 @@ struct Candidate {
 ///
 /// [`Error::Merge`], and nothing is written, when there are fewer than two inputs, one is not intact or its statuses do not
 /// follow from its evidence, one is merged already, two are the same run, they are of different commits or of a tree that
-/// differed from its commit, or their sources or requirements differ. [`Error::Io`] when the disk refuses, and nothing is left behind.
+/// differed from its commit, or their sources or requirements differ. [`Error::Io`] when the disk refuses, and nothing is
+/// left behind.
 pub fn merge(inputs: &[PathBuf], root: &Path) -> Result<(PathBuf, MergedCoverage), Error> {
     if inputs.len() < 2 {
         return Err(refuse("merging takes two bundles or more: give the directory of each"));

@@ -90,12 +90,10 @@ fn shown(source: &Source) -> String {
             let ids: Vec<String> = of.iter().map(|one| one.id.clone()).collect();
             let which =
                 if status == Status::Proven { "see `spec_coverage.md`".into() } else { escape(&first(&ids, SHOWN)) };
-            let mut from: Vec<&str> = devices.into_iter().collect();
-            if from.is_empty() {
-                from.push("nothing");
-            }
-            let mut from = from.join(", ");
-            if status == Status::NeedsGpu && of.iter().all(|one| !one.devices.iter().any(|device| device == GPU)) {
+            let has_gpu = devices.contains(GPU);
+            let mut from =
+                if devices.is_empty() { "nothing".into() } else { devices.into_iter().collect::<Vec<_>>().join(", ") };
+            if status == Status::NeedsGpu && !has_gpu {
                 from.push_str("; no record from a GPU");
             }
             (!of.is_empty()).then(|| {

@@ -15,7 +15,8 @@ const NON_CLAIMS: &str = "Not claimed: evidence supports a control and certifies
 /// The whole output.
 pub(super) fn of(bundle: &Path, verification: &Verification) -> String {
     let exit = verification.exit();
-    let mut text = format!("{}\n  bundle     {}\n", verdict(verification, exit), shown(&bundle.display().to_string()));
+    let mut text =
+        format!("{}\n  bundle     {}\n", verdict(verification, exit), one_line(&bundle.display().to_string()));
     for (name, check) in verification.checks() {
         text.push_str(&line(name, check));
     }
@@ -64,13 +65,13 @@ fn meaning(exit: Exit) -> &'static str {
 
 fn line(name: &str, check: &Check) -> String {
     match check {
-        Check::Holds { what } => format!("  {name:<9}  yes: {}\n", shown(&what.join("; "))),
-        Check::NotAsked { why } => format!("  {name:<9}  not asked: {}\n", shown(why)),
-        Check::NotReached { why } => format!("  {name:<9}  not reached: {}\n", shown(why)),
+        Check::Holds { what } => format!("  {name:<9}  yes: {}\n", one_line(&what.join("; "))),
+        Check::NotAsked { why } => format!("  {name:<9}  not asked: {}\n", one_line(why)),
+        Check::NotReached { why } => format!("  {name:<9}  not reached: {}\n", one_line(why)),
         Check::Fails { findings } => {
             let mut text = format!("  {name:<9}  NO\n");
             for finding in findings {
-                text.push_str(&format!("               {}\n", shown(&finding.to_string())));
+                text.push_str(&format!("               {}\n", one_line(&finding.to_string())));
             }
             text
         }
@@ -80,17 +81,17 @@ fn line(name: &str, check: &Check) -> String {
 fn run_of(run: &Shown) -> String {
     let count = &run.requirements;
     let dirty = if run.dirty { ", with uncommitted changes" } else { "" };
-    let [run_id, commit, finished] = [&run.run_id, &run.commit, &run.finished].map(|value| shown(value));
+    let [run_id, commit, finished] = [&run.run_id, &run.commit, &run.finished].map(|value| one_line(value));
     let mut text = format!("  run        {run_id}, of commit {commit}{dirty}, ended {finished}\n");
     if let Some(kit) = &run.kit {
-        text.push_str(&format!("  built      {}\n", shown(kit)));
+        text.push_str(&format!("  built      {}\n", one_line(kit)));
     }
     text.push_str(&format!("  result     {}\n", run.result));
     for one in &run.runs {
         let ShownRun { run_id, result, requirements, devices, kit, .. } = one;
         let mut parts = vec![format!("{} of {} proven", requirements.proven, requirements.total)];
         parts.extend(devices.iter().chain(kit).cloned());
-        text.push_str(&format!("  merged of  {}: {result}; {}\n", shown(run_id), shown(&parts.join("; "))));
+        text.push_str(&format!("  merged of  {}: {result}; {}\n", one_line(run_id), one_line(&parts.join("; "))));
     }
     text.push_str(&format!("  proven     {} of {} requirements\n", count.proven, count.total));
     if !run.needs_gpu.is_empty() {
@@ -98,7 +99,7 @@ fn run_of(run: &Shown) -> String {
             "  needs GPU  {} of {}, not proven here: {}\n",
             run.needs_gpu.len(),
             count.total,
-            shown(&run.needs_gpu.join(", "))
+            one_line(&run.needs_gpu.join(", "))
         ));
     }
     if !run.open.is_empty() {
@@ -106,7 +107,7 @@ fn run_of(run: &Shown) -> String {
             "  open       {} of {}: {}\n",
             run.open.len(),
             count.total,
-            shown(&run.open.join(", "))
+            one_line(&run.open.join(", "))
         ));
     }
     let tests = &run.tests;
@@ -119,14 +120,14 @@ fn run_of(run: &Shown) -> String {
         run.records_holding, run.records_observed, run.records_declared
     ));
     let classes = if run.device_classes.is_empty() { "none".to_owned() } else { run.device_classes.join(", ") };
-    text.push_str(&format!("  devices    {}; {}\n", shown(&classes), shown(&run.devices.join("; "))));
+    text.push_str(&format!("  devices    {}; {}\n", one_line(&classes), one_line(&run.devices.join("; "))));
     if !run.has_gpu() {
         text.push_str(
             "             NO GPU: host memory played the part of a GPU; nothing here is evidence from a GPU\n",
         );
     }
     for problem in &run.problems {
-        text.push_str(&format!("  problem    {}\n", shown(problem)));
+        text.push_str(&format!("  problem    {}\n", one_line(problem)));
     }
     text
 }
@@ -134,7 +135,7 @@ fn run_of(run: &Shown) -> String {
 /// A value of a bundle's on one line, without the characters that a terminal obeys or that reorder what it shows: a line break
 /// in it must not make a line of ours.
 #[must_use]
-pub fn shown(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     let hidden = |character: char| character.is_control() || reorders(character);
     text.chars().fold(String::with_capacity(text.len()), |mut plain, character| {
         if hidden(character) {
