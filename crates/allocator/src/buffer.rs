@@ -37,12 +37,13 @@ impl DeviceAllocator {
                 bytes: size.get(),
                 reservation: Some(reservation),
             }),
-            Err(error) if error.is_out_of_memory() => {
+            Err(cause) if cause.is_out_of_memory() => {
                 drop(reservation);
                 // Somebody else uses the device too, or its free memory is in pieces.
                 let ours = self.ledger.books().available_bytes;
                 let free = self.device.capacity().map_or(ours, |capacity| capacity.free_bytes.min(ours));
-                Err(AllocatorError::InsufficientMemory { needed_bytes: size.get(), available_bytes: free })
+                let (needed_bytes, available_bytes) = (size.get(), free);
+                Err(AllocatorError::InsufficientMemory { needed_bytes, available_bytes, cause: Some(cause) })
             }
             Err(error) => Err(error.into()),
         }

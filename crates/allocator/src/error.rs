@@ -9,13 +9,15 @@ pub enum AllocatorError {
     /// The device has not that much memory left.
     #[error(
         "{needed_bytes} bytes of device memory are needed and {available_bytes} are available: \
-         release a shard, or use a device with more memory"
+         release a shard, or use a device with more memory{}", refused(.cause.as_ref())
     )]
     InsufficientMemory {
         /// How many bytes were asked for.
         needed_bytes: u64,
-        /// How many bytes were available then.
+        /// How many bytes were available then. The driver can refuse fewer: they lie in pieces, or others were quicker.
         available_bytes: u64,
+        /// What the driver said, where it was asked.
+        cause: Option<DriverError>,
     },
     /// An access would leave the buffer, or its end is past the largest number; nothing was read or written.
     #[error(
@@ -32,6 +34,11 @@ pub enum AllocatorError {
     /// The driver failed.
     #[error(transparent)]
     Driver(#[from] DriverError),
+}
+
+/// The driver's refusal, to stand after what to do about it.
+fn refused(cause: Option<&DriverError>) -> String {
+    cause.map(|cause| format!(" (refused by the driver: {cause})")).unwrap_or_default()
 }
 
 /// Why memory was not given back. In each case it stays allocated, out of reach, and its bytes are quarantined.

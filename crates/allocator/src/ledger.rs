@@ -53,6 +53,7 @@ impl Ledger {
             return Err(AllocatorError::InsufficientMemory {
                 needed_bytes: bytes,
                 available_bytes: books.available_bytes,
+                cause: None,
             });
         }
         Ok(Reservation { ledger: Arc::clone(self), bytes })

@@ -209,24 +209,23 @@ fn test_error_recovery_after_failed_allocation() {
     let bench = Bench::new(8000, 10_000);
     let kept = bench.holding(&[7; 6000]);
     let before = bench.state();
-    let refused = |needed, available| {
-        Err::<(), _>(
-            AllocatorError::InsufficientMemory { needed_bytes: needed, available_bytes: available }.to_string(),
-        )
+    let refused = |needed_bytes, available_bytes, cause| {
+        Err::<(), _>(AllocatorError::InsufficientMemory { needed_bytes, available_bytes, cause }.to_string())
     };
     // By the ledger; the driver is not even asked.
     bench.fail(Operation::Allocate, 719);
-    cuda("beyond_the_ledger", refused(4001, 4000), told(bench.allocate(4001)));
+    cuda("beyond_the_ledger", refused(4001, 4000, None), told(bench.allocate(4001)));
     cuda("ledger_as_before", before, bench.state());
     // By the driver: first the fault that was not used up, then memory that somebody else has.
     let failed = Err::<(), _>(DriverError::new(Operation::Allocate, 719).to_string());
     cuda("driver_failure", failed, told(bench.allocate(10)));
     cuda("ledger_as_before", before, bench.state());
-    cuda("beyond_the_device", refused(3000, 2000), told(bench.allocate(3000)));
+    let said = DriverError::new(Operation::Allocate, DriverError::OUT_OF_MEMORY);
+    cuda("beyond_the_device", refused(3000, 2000, Some(said.clone())), told(bench.allocate(3000)));
     cuda("ledger_as_before", before, bench.state());
     bench.fail(Operation::Allocate, DriverError::OUT_OF_MEMORY);
     bench.fail(Operation::Capacity, 999);
-    cuda("device_that_cannot_even_count", refused(100, 4000), told(bench.allocate(100)));
+    cuda("device_that_cannot_even_count", refused(100, 4000, Some(said.clone())), told(bench.allocate(100)));
     cuda("ledger_as_before", before, bench.state());
     // Whatever fits goes on, and nothing happened to what was there.
     let next = bench.allocate(2000).unwrap();
@@ -249,7 +248,7 @@ fn test_available_vram_returns_value() {
     let books = bench.ledger.books();
     let seen = (books.capacity_bytes, books.used_bytes, books.available_bytes);
     cuda("full", (CAPACITY, CAPACITY, 0), seen);
-    let refused = AllocatorError::InsufficientMemory { needed_bytes: 1, available_bytes: 0 };
+    let refused = AllocatorError::InsufficientMemory { needed_bytes: 1, available_bytes: 0, cause: None };
     cuda("one_byte_beyond_capacity", Err::<(), _>(refused.to_string()), told(bench.allocate(1)));
     drop(one);
     cuda("rises_by_the_size", 1000, available());
@@ -312,7 +311,7 @@ fn test_write_overflow() {
     let most = ledger.reserve(u64::MAX - 1).unwrap();
     let kept = ledger.books();
     let refused = |needed_bytes| {
-        Err::<(), _>(AllocatorError::InsufficientMemory { needed_bytes, available_bytes: 1 }.to_string())
+        Err::<(), _>(AllocatorError::InsufficientMemory { needed_bytes, available_bytes: 1, cause: None }.to_string())
     };
     for bytes in [2, 3, u64::MAX] {
         bounds("ledger_sum_overflows", refused(bytes), told(ledger.reserve(bytes)));

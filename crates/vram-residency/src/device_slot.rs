@@ -71,30 +71,33 @@ impl DeviceSlot {
     /// The same for what the allocator passed on.
     pub(crate) fn memory_failed(&self, error: AllocatorError) -> VramError {
         match error {
-            AllocatorError::InsufficientMemory { needed_bytes, available_bytes } => {
-                VramError::InsufficientVram { gpu_device: self.index, needed_bytes, available_bytes }
+            AllocatorError::InsufficientMemory { needed_bytes, available_bytes, cause } => {
+                VramError::InsufficientVram { gpu_device: self.index, needed_bytes, available_bytes, cause }
             }
             AllocatorError::Driver(error) => self.driver_failed(error),
             other => VramError::DeviceMemory(other),
         }
     }
 
-    /// Memory could not be overwritten or freed: stops the device, writes the critical event, and gives the error.
+    /// Memory could not be overwritten or freed: stops the device, writes the critical event, and gives the error. `undone` is
+    /// what a seal had failed with before.
     pub(crate) fn quarantined(
         &self,
         audit: &dyn AuditSink,
         shard_id: ShardId,
         vram_bytes: u64,
-        error: ReleaseError,
+        release: ReleaseError,
+        undone: Option<VramError>,
     ) -> VramError {
         let gpu_device = self.index;
+        let error = VramError::Quarantined { release, undone: undone.map(Box::new) };
         let reason = error.to_string();
         self.stop.stop(format!("device {gpu_device} has quarantined memory: {reason}"));
         if let Err(lost) = audit.record(&Event::Quarantined { shard_id, gpu_device, vram_bytes, reason }) {
             // The caller gets the quarantine, the graver of the two.
             tracing::error!(%lost, "the audit log refused the event of a quarantine");
         }
-        error.into()
+        error
     }
 
     /// Asks the driver for the device's facts now.

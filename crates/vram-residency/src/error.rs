@@ -22,15 +22,17 @@ pub enum VramError {
     /// The device has too little free memory for the shard.
     #[error(
         "device {gpu_device} has {available_bytes} bytes of device memory available and {needed_bytes} are needed: \
-         release a shard, use another device or a smaller shard"
+         release a shard, use another device or a smaller shard{}", refused(.cause.as_ref())
     )]
     InsufficientVram {
         /// The device's index.
         gpu_device: u32,
         /// Bytes that the shard needs.
         needed_bytes: u64,
-        /// Bytes that are available.
+        /// Bytes that are available. The driver can refuse fewer: they lie in pieces, or others were quicker.
         available_bytes: u64,
+        /// What the driver said, where it was asked to allocate.
+        cause: Option<DriverError>,
     },
     /// The handle carries no signature.
     #[error("shard {shard_id:?} is not sealed: its handle has no signature; seal the model again")]
@@ -193,8 +195,13 @@ pub enum VramError {
     #[error(transparent)]
     DeviceMemory(AllocatorError),
     /// Device memory could not be overwritten or freed; it is kept out of use and the device is stopped.
-    #[error(transparent)]
-    Quarantined(#[from] ReleaseError),
+    #[error("{release}{}", undoing(.undone.as_deref()))]
+    Quarantined {
+        /// What could not be done.
+        release: ReleaseError,
+        /// What a seal had failed with before, where it was its memory that was to be given back.
+        undone: Option<Box<VramError>>,
+    },
     /// The event of the operation could not be kept, so the operation does not count as done.
     #[error("the audit log refused the event of this operation, so it does not count as done: {0}")]
     Audit(#[from] AuditError),
@@ -247,6 +254,16 @@ impl VramError {
             _ => None,
         }
     }
+}
+
+/// The driver's refusal, to stand after what to do about it.
+fn refused(cause: Option<&DriverError>) -> String {
+    cause.map(|cause| format!(" (refused by the driver: {cause})")).unwrap_or_default()
+}
+
+/// Why memory was being given back, to stand after how that failed.
+fn undoing(error: Option<&VramError>) -> String {
+    error.map(|error| format!("; the seal had failed before: {error}")).unwrap_or_default()
 }
 
 /// `block 3`, `blocks 3, 4 and 7 others`, or that they could not be located.

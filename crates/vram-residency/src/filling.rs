@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use allocator::DeviceBuffer;
+use allocator::{DeviceBuffer, ReleaseError};
 use audit::AuditSink;
 use content_digest::{Sha256Digest, Sha256Stream, Tree, TreeHasher};
 use validation::ShardId;
@@ -51,15 +51,23 @@ impl Filling {
         self.buffer.take()
     }
 
-    /// Gives the memory back after `error`. When it cannot be overwritten, that is the graver error.
+    /// Gives the memory back after `error`. When it cannot be overwritten, that is the graver error, and holds the other.
     pub(crate) fn roll_back(mut self, error: VramError) -> VramError {
-        self.give_back().err().unwrap_or(error)
+        match self.give_back() {
+            Ok(()) => error,
+            Err((bytes, release)) => self.quarantined(bytes, release, Some(error)),
+        }
     }
 
-    fn give_back(&mut self) -> Result<(), VramError> {
+    /// The error has the bytes that were not given back.
+    fn give_back(&mut self) -> Result<(), (u64, ReleaseError)> {
         let Some(buffer) = self.buffer.take() else { return Ok(()) };
         let bytes = buffer.len();
-        buffer.release().map_err(|error| self.slot.quarantined(&*self.audit, self.shard_id.clone(), bytes, error))
+        buffer.release().map_err(|error| (bytes, error))
+    }
+
+    fn quarantined(&self, bytes: u64, release: ReleaseError, undone: Option<VramError>) -> VramError {
+        self.slot.quarantined(&*self.audit, self.shard_id.clone(), bytes, release, undone)
     }
 
     /// Writes exactly the buffer's length of input to device memory, chunk by chunk, and hashes it on the way.
@@ -93,7 +101,8 @@ impl Filling {
 
 impl Drop for Filling {
     fn drop(&mut self) {
-        if let Err(error) = self.give_back() {
+        if let Err((bytes, release)) = self.give_back() {
+            let error = self.quarantined(bytes, release, None);
             // Nobody is left to hand the error to; the ledger, the stop switch and the audit log have it.
             tracing::error!(%error, shard_id = self.shard_id.as_str(), "an abandoned seal was not cleaned up");
         }

@@ -159,7 +159,7 @@ impl Core {
             return Ok(());
         }
         let available_bytes = record.capacity.map_or(0, |capacity| capacity.free_bytes);
-        let error = VramError::InsufficientVram { gpu_device: slot.index, needed_bytes, available_bytes };
+        let error = VramError::InsufficientVram { gpu_device: slot.index, needed_bytes, available_bytes, cause: None };
         Err(self.allocation_failed(slot, needed_bytes, error.to_string(), error))
     }
 

@@ -129,11 +129,11 @@ fn fails_cleanly(operation: Operation, nth: u64, code: u32) -> bool {
     device.inject(Fault { operation, nth, code });
     let Err(error) = live(&manager) else { return false };
     let quarantined = matches!(operation, Operation::Overwrite | Operation::Free);
-    assert_eq!(matches!(error, VramError::Quarantined(_)), quarantined, "{operation:?} {nth} {code}: {error}");
+    assert_eq!(matches!(error, VramError::Quarantined { .. }), quarantined, "{operation:?} {nth} {code}: {error}");
     let text = format!("{error:?}");
-    // A shortage of memory is told in bytes, every other failure by its operation and code.
-    let told = text.contains(&format!("{operation:?}")) && text.contains(&code.to_string());
-    assert!(told || (operation == Operation::Allocate && error.needed_bytes().is_some()), "{text}");
+    // Every failure is told by its operation and code, and a shortage of memory in bytes as well.
+    assert!(text.contains(&format!("{operation:?}")) && text.contains(&code.to_string()), "{text}");
+    assert_eq!(error.needed_bytes().is_some(), operation == Operation::Allocate && code == 2, "{text}");
     let left = if quarantined { MODEL.len() as u64 } else { 0 };
     assert_eq!(manager.used_vram(0).unwrap(), left, "{operation:?} {nth} {code}");
     assert_eq!(device.live_allocations(), usize::from(quarantined), "{operation:?} {nth} {code}");
@@ -223,7 +223,7 @@ fn error_messages_say_what_to_do() {
         VramError::InputTooShort { expected_bytes: 2, read_bytes: 1 },
         VramError::InputTooLong { expected_bytes: 2 },
         VramError::Read(std::io::ErrorKind::UnexpectedEof.into()),
-        VramError::InsufficientVram { gpu_device: 0, needed_bytes: 2, available_bytes: 1 },
+        VramError::InsufficientVram { gpu_device: 0, needed_bytes: 2, available_bytes: 1, cause: None },
         VramError::PolicyViolated {
             gpu_device: 0,
             rules: vec!["VP-005".into()],

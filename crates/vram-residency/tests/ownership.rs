@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex};
 
 use evidence::{Stream, check_on, proves};
 use vram_residency::{
-    AuditError, AuditSink, DeviceFacts, Event, Fault, MemorySink, Operation, SealOptions, SealedShard, SimulatedDevice,
-    VramConfig, VramError, VramManager,
+    AuditError, AuditSink, DeviceFacts, DriverError, Event, Fault, MemorySink, Operation, SealOptions, SealedShard,
+    SimulatedDevice, VramConfig, VramError, VramManager,
 };
 
 const MODEL: &[u8] = b"the weights of a very small model";
@@ -157,7 +157,7 @@ fn memory_that_cannot_be_overwritten_is_quarantined_and_the_device_stopped() {
         let shard = bench.manager.seal_model(MODEL, 0).unwrap();
         let other = bench.manager.seal_model(MODEL, 0).unwrap();
         bench.device.inject(Fault { operation, nth: 1, code: 719 });
-        assert!(matches!(bench.manager.release(&shard), Err(VramError::Quarantined(_))));
+        assert!(matches!(bench.manager.release(&shard), Err(VramError::Quarantined { undone: None, .. })));
         check_on("simulated", Stream::CudaOperations, "still_allocated", 2, bench.device.live_allocations());
         check_on("simulated", Stream::CudaOperations, "freed_pages", 0, bench.device.freed_pages().len());
         assert_eq!(bench.manager.used_vram(0).unwrap(), 2 * MODEL.len() as u64);
@@ -186,8 +186,15 @@ fn a_seal_that_can_neither_finish_nor_overwrite_stops_the_device() {
     proves!("RP-005");
     let bench = bench();
     bench.device.inject(Fault { operation: Operation::Write, nth: 1, code: 1 });
-    bench.device.inject(Fault { operation: Operation::Overwrite, nth: 1, code: 1 });
-    assert!(matches!(bench.manager.seal_model(MODEL, 0), Err(VramError::Quarantined(_))));
+    bench.device.inject(Fault { operation: Operation::Overwrite, nth: 1, code: 719 });
+    let error = bench.manager.seal_model(MODEL, 0).unwrap_err();
+    let VramError::Quarantined { undone: Some(first), .. } = &error else { panic!("{error}") };
+    let driver = |operation, code| DriverError::new(operation, code).to_string();
+    let both = [
+        error.to_string().contains(&driver(Operation::Overwrite, 719)),
+        error.to_string().ends_with(&first.to_string()),
+    ];
+    assert_eq!((both, first.to_string()), ([true; 2], driver(Operation::Write, 1)));
     check_on("simulated", Stream::CudaOperations, "still_allocated", 1, bench.device.live_allocations());
     check_on("simulated", Stream::CudaOperations, "event", vec!["started", "quarantined"], bench.events.names());
     assert_eq!(bench.manager.used_vram(0).unwrap(), MODEL.len() as u64);
