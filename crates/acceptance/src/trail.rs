@@ -53,7 +53,9 @@ fn about(event: &Event) -> String {
         | Event::Deallocated { shard_id, .. }
         | Event::Quarantined { shard_id, .. } => shard_id.to_string(),
         Event::VerificationFailed { shard_id, .. } => shard_id.clone(),
-        Event::AllocationFailed { gpu_device, .. } => format!("device {gpu_device}"),
+        Event::AllocationFailed { gpu_device, .. } | Event::DeviceStopped { gpu_device, .. } => {
+            format!("device {gpu_device}")
+        }
         Event::PolicyViolation { rules, .. } => rules.join(", "),
         other => format!("{other:?}"),
     }

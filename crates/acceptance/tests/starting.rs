@@ -89,7 +89,7 @@ fn a_gpu_that_is_present_but_broken_stops_the_manager_and_is_not_simulated() {
         assert!(matches!(manager.seal_model(b"weights", 0), Err(VramError::Stopped { .. })));
         driver.plant(DriverFault::at(function, 1, code));
         let error = VramManager::require_gpu(VramConfig::default()).unwrap_err();
-        assert!(matches!(error, VramError::Driver(_)), "{error}");
+        assert!(matches!(error, VramError::Driver { .. }), "{error}");
         assert_eq!(driver.leaks(), Leaks::default(), "{function}");
     }
 }

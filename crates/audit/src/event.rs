@@ -98,6 +98,14 @@ pub enum Event {
         /// What failed.
         reason: String,
     },
+    /// The driver lost a device, which is stopped: an error of its memory that nothing corrects, say. What lies in it can be
+    /// neither verified nor overwritten. Written once for a device. Critical.
+    DeviceStopped {
+        /// The device's index.
+        gpu_device: u32,
+        /// What the driver said.
+        reason: String,
+    },
     /// A device or an allocation does not meet the VRAM-only policy; the manager is stopped. Critical.
     PolicyViolation {
         /// The device's index.
@@ -128,6 +136,7 @@ impl Event {
             Self::SealRefused { .. }
                 | Self::VerificationFailed { .. }
                 | Self::Quarantined { .. }
+                | Self::DeviceStopped { .. }
                 | Self::PolicyViolation { .. }
         )
     }
@@ -146,6 +155,7 @@ impl Event {
             Self::Deallocated { .. } => "deallocated",
             Self::AllocationFailed { .. } => "allocation_failed",
             Self::Quarantined { .. } => "quarantined",
+            Self::DeviceStopped { .. } => "device_stopped",
             Self::PolicyViolation { .. } => "policy_violation",
         }
     }

@@ -1,7 +1,7 @@
 //! A signed statement of what is resident: device facts, policy decisions and shard identities.
 
 use facts::DeviceClass;
-use policy::{Decision, PolicyRecord};
+use policy::{Decision, Outcome, PolicyRecord};
 use seal::{SealKey, Tag};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -39,6 +39,8 @@ struct Statement {
     device_class: DeviceClass,
     #[serde(with = "time::serde::rfc3339")]
     made_at: OffsetDateTime,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    challenge: Option<String>,
     devices: Vec<DeviceAttestation>,
     shards: Vec<ShardAttestation>,
 }
@@ -90,12 +92,13 @@ impl ShardAttestation {
 impl ResidencyAttestation {
     pub(crate) fn sign(
         device_class: DeviceClass,
-        made_at: OffsetDateTime,
+        challenge: Option<String>,
         devices: Vec<DeviceAttestation>,
         shards: Vec<ShardAttestation>,
         key: &SealKey,
     ) -> Result<Self, VramError> {
-        let statement = Statement { device_class, made_at, devices, shards };
+        let made_at = OffsetDateTime::now_utc();
+        let statement = Statement { device_class, made_at, challenge, devices, shards };
         let text = serde_json::to_string(&statement).map_err(|_| VramError::AttestationForged)?;
         let tag = key.sign_message(DOMAIN, text.as_bytes());
         Ok(Self { signed: Signed { statement: text, tag: DigestHex::from_bytes(*tag.as_bytes()) }, statement })
@@ -116,6 +119,25 @@ impl ResidencyAttestation {
     #[must_use]
     pub const fn made_at(&self) -> OffsetDateTime {
         self.statement.made_at
+    }
+
+    /// What whoever asked for it gave, so that it cannot be an older one: [`crate::VramManager::attest_residency_for`].
+    #[must_use]
+    pub fn challenge(&self) -> Option<&str> {
+        self.statement.challenge.as_deref()
+    }
+
+    /// Whether it says that everything on real GPUs was judged resident in device memory only: each device's record, judged
+    /// again here, gives the decision that stands beside it, and that is `enforced`. False of a simulated device, and of one
+    /// that holds no shard. The signature is another question: [`crate::VramManager::verify_attestation`].
+    #[must_use]
+    pub fn is_vram_only(&self) -> bool {
+        let Statement { device_class, devices, .. } = &self.statement;
+        let enforced = |device: &DeviceAttestation| {
+            let judged = device.record.judge();
+            judged == device.decision && judged.outcome() == Outcome::Enforced
+        };
+        *device_class == DeviceClass::Gpu && !devices.is_empty() && devices.iter().all(enforced)
     }
 
     /// The devices, in order of their index.

@@ -12,15 +12,16 @@ use policy::{Decision, PolicyRecord};
 use validation::ShardId;
 
 use crate::VramError;
+use crate::clipped::clipped;
 
 /// Set once, by whatever makes going on unsafe; everything that asks gets the first cause.
 #[derive(Debug, Default)]
 pub(crate) struct StopSwitch(OnceLock<String>);
 
 impl StopSwitch {
-    pub(crate) fn stop(&self, cause: String) {
-        // A second cause changes nothing: the first is what an operator needs to know.
-        let _ = self.0.set(cause);
+    /// Whether this is the first cause. A second changes nothing: the first is what an operator needs to know.
+    pub(crate) fn stop(&self, cause: String) -> bool {
+        self.0.set(cause).is_ok()
     }
 
     pub(crate) fn cause(&self) -> Option<&str> {
@@ -40,13 +41,14 @@ pub(crate) struct DeviceSlot {
     pub(crate) device: Arc<dyn Device>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) allocator: DeviceAllocator,
+    audit: Arc<dyn AuditSink>,
     pub(crate) stop: StopSwitch,
     #[cfg(feature = "test-hooks")]
     pub(crate) simulated: Option<Arc<SimulatedDevice>>,
 }
 
 impl DeviceSlot {
-    pub(crate) fn open(index: u32, device: Arc<dyn Device>) -> Result<Self, DriverError> {
+    pub(crate) fn open(index: u32, device: Arc<dyn Device>, audit: Arc<dyn AuditSink>) -> Result<Self, DriverError> {
         let ledger = Ledger::new(device.capacity()?.free_bytes);
         let allocator = DeviceAllocator::new(Arc::clone(&device), Arc::clone(&ledger));
         Ok(Self {
@@ -54,46 +56,62 @@ impl DeviceSlot {
             device,
             ledger,
             allocator,
+            audit,
             stop: StopSwitch::default(),
             #[cfg(feature = "test-hooks")]
             simulated: None,
         })
     }
 
-    /// Passes a driver's error on, and stops the device when its context is lost.
-    pub(crate) fn driver_failed(&self, error: DriverError) -> VramError {
-        if error.context_lost() {
-            self.stop.stop(format!("device {} lost its context: {error}", self.index));
+    /// Passes a driver's error on. When its context is lost, stops the device and writes the critical event of that.
+    pub(crate) fn driver_failed(&self, cause: DriverError) -> VramError {
+        let gpu_device = self.index;
+        if cause.context_lost() && self.stop.stop(format!("device {gpu_device} lost its context: {cause}")) {
+            let reason = cause.to_string();
+            if let Err(lost) = self.audit.record(&Event::DeviceStopped { gpu_device, reason }) {
+                // The caller gets the driver's error, the graver of the two.
+                tracing::error!(%lost, "the audit log refused the event of a stopped device");
+            }
         }
-        VramError::Driver(error)
+        VramError::Driver { gpu_device, cause }
     }
 
     /// The same for what the allocator passed on.
     pub(crate) fn memory_failed(&self, error: AllocatorError) -> VramError {
         match error {
             AllocatorError::InsufficientMemory { needed_bytes, available_bytes, cause } => {
-                VramError::InsufficientVram { gpu_device: self.index, needed_bytes, available_bytes, cause }
+                self.insufficient(needed_bytes, available_bytes, cause)
             }
             AllocatorError::Driver(error) => self.driver_failed(error),
             other => VramError::DeviceMemory(other),
         }
     }
 
+    /// Memory that the device cannot give now.
+    pub(crate) fn insufficient(
+        &self,
+        needed_bytes: u64,
+        available_bytes: u64,
+        cause: Option<DriverError>,
+    ) -> VramError {
+        let capacity_bytes = self.ledger.books().capacity_bytes;
+        VramError::InsufficientVram { gpu_device: self.index, needed_bytes, available_bytes, capacity_bytes, cause }
+    }
+
     /// Memory could not be overwritten or freed: stops the device, writes the critical event, and gives the error. `undone` is
     /// what a seal had failed with before.
     pub(crate) fn quarantined(
         &self,
-        audit: &dyn AuditSink,
         shard_id: ShardId,
         vram_bytes: u64,
         release: ReleaseError,
         undone: Option<VramError>,
     ) -> VramError {
         let gpu_device = self.index;
-        let error = VramError::Quarantined { release, undone: undone.map(Box::new) };
+        let error = VramError::Quarantined { gpu_device, release, undone: undone.map(Box::new) };
         let reason = error.to_string();
         self.stop.stop(format!("device {gpu_device} has quarantined memory: {reason}"));
-        if let Err(lost) = audit.record(&Event::Quarantined { shard_id, gpu_device, vram_bytes, reason }) {
+        if let Err(lost) = self.audit.record(&Event::Quarantined { shard_id, gpu_device, vram_bytes, reason }) {
             // The caller gets the quarantine, the graver of the two.
             tracing::error!(%lost, "the audit log refused the event of a quarantine");
         }
@@ -132,7 +150,7 @@ impl DeviceSlot {
 
 /// What the broken rules of a decision found, as text for errors and events.
 pub(crate) fn findings(decision: &Decision) -> Vec<String> {
-    decision.violations().map(|finding| format!("{}: {}", finding.rule.as_str(), finding.observed)).collect()
+    decision.violations().map(|finding| format!("{}: {}", finding.rule.as_str(), clipped(&finding.observed))).collect()
 }
 
 /// The broken rules of a decision, likewise.

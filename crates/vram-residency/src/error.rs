@@ -21,8 +21,8 @@ pub enum VramError {
     },
     /// The device has too little free memory for the shard.
     #[error(
-        "device {gpu_device} has {available_bytes} bytes of device memory available and {needed_bytes} are needed: \
-         release a shard, use another device or a smaller shard{}", refused(.cause.as_ref())
+        "device {gpu_device} has {available_bytes} of {capacity_bytes} bytes of device memory available and {needed_bytes} are \
+         needed: release a shard, use another device or a smaller shard{}", refused(.cause.as_ref())
     )]
     InsufficientVram {
         /// The device's index.
@@ -31,6 +31,8 @@ pub enum VramError {
         needed_bytes: u64,
         /// Bytes that are available. The driver can refuse fewer: they lie in pieces, or others were quicker.
         available_bytes: u64,
+        /// Bytes that the manager may use there, whatever is in use now. A shard that needs more never fits.
+        capacity_bytes: u64,
         /// What the driver said, where it was asked to allocate.
         cause: Option<DriverError>,
     },
@@ -189,14 +191,21 @@ pub enum VramError {
         gpu_device: u32,
     },
     /// The driver refused an operation.
-    #[error(transparent)]
-    Driver(#[from] DriverError),
+    #[error("device {gpu_device}: {cause}")]
+    Driver {
+        /// The device's index.
+        gpu_device: u32,
+        /// What the driver said.
+        cause: DriverError,
+    },
     /// An access outside a shard's device memory.
     #[error(transparent)]
     DeviceMemory(AllocatorError),
     /// Device memory could not be overwritten or freed; it is kept out of use and the device is stopped.
-    #[error("{release}{}", undoing(.undone.as_deref()))]
+    #[error("device {gpu_device}: {release}{}", undoing(.undone.as_deref()))]
     Quarantined {
+        /// The device's index.
+        gpu_device: u32,
         /// What could not be done.
         release: ReleaseError,
         /// What a seal had failed with before, where it was its memory that was to be given back.
@@ -227,12 +236,13 @@ impl VramError {
     }
 
     /// Whether the same call can succeed later without a repair: when memory was freed, guards were dropped or the
-    /// input could be read. Everything else is fatal for that shard or that manager.
+    /// input could be read. A shard that needs more than the whole device is not retriable. Everything else is fatal for that shard or that manager.
     #[must_use]
     pub fn is_retriable(&self) -> bool {
         match self {
-            Self::InsufficientVram { .. } | Self::InUse { .. } | Self::ShardIdInUse { .. } | Self::Read(_) => true,
-            Self::Driver(error) => error.is_out_of_memory(),
+            Self::InUse { .. } | Self::ShardIdInUse { .. } | Self::Read(_) => true,
+            Self::InsufficientVram { needed_bytes, capacity_bytes, .. } => needed_bytes <= capacity_bytes,
+            Self::Driver { cause, .. } => cause.is_out_of_memory(),
             _ => false,
         }
     }

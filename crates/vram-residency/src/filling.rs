@@ -4,7 +4,6 @@ use std::io::Read;
 use std::sync::Arc;
 
 use allocator::{DeviceBuffer, ReleaseError};
-use audit::AuditSink;
 use content_digest::{Sha256Digest, Sha256Stream, Tree, TreeHasher};
 use validation::ShardId;
 use zeroize::Zeroizing;
@@ -22,7 +21,6 @@ pub(crate) struct Filling {
     buffer: Option<DeviceBuffer>,
     shard_id: ShardId,
     slot: Arc<DeviceSlot>,
-    audit: Arc<dyn AuditSink>,
 }
 
 /// Both digests of the input, taken on the host while it was uploaded.
@@ -32,13 +30,8 @@ pub(crate) struct Hashed {
 }
 
 impl Filling {
-    pub(crate) fn new(
-        buffer: DeviceBuffer,
-        shard_id: ShardId,
-        slot: Arc<DeviceSlot>,
-        audit: Arc<dyn AuditSink>,
-    ) -> Self {
-        Self { buffer: Some(buffer), shard_id, slot, audit }
+    pub(crate) fn new(buffer: DeviceBuffer, shard_id: ShardId, slot: Arc<DeviceSlot>) -> Self {
+        Self { buffer: Some(buffer), shard_id, slot }
     }
 
     /// The memory, as long as it was neither kept nor given back.
@@ -67,7 +60,7 @@ impl Filling {
     }
 
     fn quarantined(&self, bytes: u64, release: ReleaseError, undone: Option<VramError>) -> VramError {
-        self.slot.quarantined(&*self.audit, self.shard_id.clone(), bytes, release, undone)
+        self.slot.quarantined(self.shard_id.clone(), bytes, release, undone)
     }
 
     /// Writes exactly the buffer's length of input to device memory, chunk by chunk, and hashes it on the way.

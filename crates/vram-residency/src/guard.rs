@@ -67,6 +67,8 @@ impl ExecuteGuard {
             let address = buffer.address().map_err(|error| slot.memory_failed(error))?;
             DeviceWeights { address, bytes: buffer.len() }
         };
+        // The wait may have been long: what stopped the manager meanwhile holds for this execution too.
+        lease.check_running()?;
         if self.launched.swap(true, Ordering::SeqCst) {
             return Err(VramError::AlreadyLaunched { shard_id: lease.seal.shard_id.as_str().to_owned() });
         }

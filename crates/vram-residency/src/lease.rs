@@ -71,7 +71,7 @@ impl Lease {
             Ok(()) => {
                 self.audit.record(&Event::Deallocated { shard_id, gpu_device, vram_bytes }).map_err(VramError::from)
             }
-            Err(error) => Err(self.slot.quarantined(&*self.audit, shard_id, vram_bytes, error, None)),
+            Err(error) => Err(self.slot.quarantined(shard_id, vram_bytes, error, None)),
         };
         self.gone.store(true, Ordering::SeqCst);
         given_back

@@ -57,6 +57,7 @@
 #![forbid(unsafe_code)]
 
 mod attestation;
+mod clipped;
 mod config;
 mod device_slot;
 mod discovery;
@@ -92,9 +93,9 @@ pub use audit::{
 pub use cuda_ffi::{AllocationOverride, Fault, SimulatedDevice};
 pub use cuda_ffi::{DeviceAddress, DriverError, Operation, SimulatedConfig};
 pub use facts::{
-    AllocationFacts, Capacity, DeviceClass, DeviceFacts, DeviceUuid, DriverModel, EccErrors, EccMode, MemoryType,
-    ProbeFacts,
+    AllocationFacts, Capacity, DeviceClass, DeviceFacts, DeviceUuid, DriverModel, EccErrors, EccMode, FactsError,
+    MemoryType, ProbeFacts,
 };
-pub use policy::{Decision, Finding, Outcome, PolicyRecord, Rule, Verdict};
-pub use seal::{AuditKey, SealError, SecretToken};
+pub use policy::{Decision, FactRead, Finding, Outcome, PolicyRecord, Rule, Verdict};
+pub use seal::{AuditKey, MAX_TOKEN_BYTES, MIN_TOKEN_BYTES, SealError, SecretToken};
 pub use validation::{DEFAULT_MAX_MODEL_BYTES, DigestHex, ShardId, TensorParallel, ValidationError};

@@ -125,14 +125,16 @@ impl VramManager {
         let mut class = DeviceClass::Gpu;
         let (mut devices, mut started) = (Vec::new(), Vec::new());
         for (index, device) in found {
-            let facts = device.facts()?;
+            let broken = |cause| VramError::Driver { gpu_device: index, cause };
+            let facts = device.facts().map_err(broken)?;
             // One simulated device makes the whole manager simulated: it is never shown as more than its least part.
             class = match (class, facts.class) {
                 (DeviceClass::Gpu, other) | (other, DeviceClass::Gpu) => other,
                 (DeviceClass::Simulated, _) | (_, DeviceClass::Simulated) => DeviceClass::Simulated,
                 (DeviceClass::FakeDriver, DeviceClass::FakeDriver) => DeviceClass::FakeDriver,
             };
-            devices.push(Arc::new(DeviceSlot::open(index, device)?));
+            let slot = DeviceSlot::open(index, device, Arc::clone(&config.audit)).map_err(broken)?;
+            devices.push(Arc::new(slot));
             started.push(StartedDevice { gpu_device: index, device_uuid: facts.uuid });
         }
         config.audit.record(&Event::Started { device_class: class, devices: started })?;
@@ -287,6 +289,12 @@ impl Core {
         let index = GpuIndex::parse(gpu_device, &self.device_indices())?;
         let slot = self.devices.iter().find(|slot| slot.index == index.get());
         slot.ok_or_else(|| VramError::Stopped { cause: format!("device {gpu_device} is gone") })
+    }
+
+    /// Fails once the manager or any of its devices was stopped.
+    pub(crate) fn check_running(&self) -> Result<(), VramError> {
+        self.stop.check()?;
+        self.devices.iter().try_for_each(|slot| slot.stop.check())
     }
 
     /// Writes the event of a refusal. The refusal stands whether or not the event was kept, and is returned, unless it was not

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use facts::{AllocationFacts, ProbeFacts};
 use policy::{Decision, Outcome};
-use time::OffsetDateTime;
 
 use crate::VramError;
 use crate::attestation::{DeviceAttestation, ResidencyAttestation, ShardAttestation};
@@ -23,19 +22,21 @@ impl VramManager {
     /// manager is stopped. [`VramError::Driver`], [`VramError::Audit`], [`VramError::Stopped`].
     pub fn enforce_vram_only_policy(&self) -> Result<Vec<Decision>, VramError> {
         let core = self.running()?;
-        core.devices
-            .iter()
-            .map(|slot| {
-                slot.stop.check()?;
-                let (allocations, probe) = core.resident_on(slot)?;
-                core.check_policy(slot, slot.facts()?, allocations, probe).map(|(_, decision)| decision)
-            })
-            .collect()
+        let judged = core.devices.iter().map(|slot| {
+            slot.stop.check()?;
+            let (allocations, probe) = core.resident_on(slot)?;
+            core.check_policy(slot, slot.facts()?, allocations, probe).map(|(_, decision)| decision)
+        });
+        let decisions = judged.collect::<Result<_, _>>()?;
+        core.check_running().map(|()| decisions)
     }
 
     /// Whether every device is a real GPU and everything on it is judged resident in device memory only, now. False on
     /// simulated devices and over a stand-in for the driver, on a device without a live shard (nothing is shown to lie there),
     /// on a stopped manager and whenever the driver does not answer.
+    ///
+    /// It asks the driver and measures as [`VramManager::enforce_vram_only_policy`] does, and takes as long. What it finds has no
+    /// consequence: no event is written and nothing is stopped, but by a driver that loses the device. Call that one to enforce.
     #[must_use]
     pub fn is_vram_only(&self) -> bool {
         let Ok(core) = self.running() else { return false };
@@ -46,7 +47,7 @@ impl VramManager {
                 .and_then(|(allocations, probe)| slot.policy_record(slot.judged_facts()?, allocations, probe, 0))
                 .is_ok_and(|record| record.judge().outcome() == Outcome::Enforced)
         };
-        !core.devices.is_empty() && core.devices.iter().all(enforced)
+        !core.devices.is_empty() && core.devices.iter().all(enforced) && core.check_running().is_ok()
     }
 
     /// Verifies every live shard in place and signs what was found: the facts and decision of each device, and the
@@ -56,8 +57,21 @@ impl VramManager {
     /// # Errors
     /// The error of the first shard or device that does not hold; no attestation is made then.
     pub fn attest_residency(&self) -> Result<ResidencyAttestation, VramError> {
+        self.attest(None)
+    }
+
+    /// Attests as [`VramManager::attest_residency`] does, with `challenge` in what is signed. Whoever asks chooses it anew each
+    /// time, a random number say, and finds it in [`ResidencyAttestation::challenge`]: then the attestation is no older one.
+    ///
+    /// # Errors
+    /// As [`VramManager::attest_residency`].
+    pub fn attest_residency_for(&self, challenge: &str) -> Result<ResidencyAttestation, VramError> {
+        self.attest(Some(challenge.to_owned()))
+    }
+
+    fn attest(&self, challenge: Option<String>) -> Result<ResidencyAttestation, VramError> {
         let core = self.running()?;
-        core.devices.iter().try_for_each(|slot| slot.stop.check())?;
+        core.check_running()?;
         let leases = core.shards.live();
         // Held to the end, so that nothing of what is attested is released before it is signed.
         let held: Vec<_> = leases.iter().map(|lease| (lease, lease.buffer())).collect();
@@ -78,10 +92,14 @@ impl VramManager {
             let (record, decision) = core.check_policy(slot, slot.facts()?, allocations, probe)?;
             devices.push(DeviceAttestation { record, decision });
         }
-        ResidencyAttestation::sign(core.class, OffsetDateTime::now_utc(), devices, shards, &core.key)
+        // What was stopped while this was looked at attests nothing.
+        core.check_running()?;
+        ResidencyAttestation::sign(core.class, challenge, devices, shards, &core.key)
     }
 
-    /// Checks that an attestation was signed under this worker's token and is unchanged.
+    /// Checks that an attestation was signed under this worker's token and is unchanged: a simulated one as well as one of a
+    /// GPU, an old one as well as a new one. Ask it itself what it is of ([`ResidencyAttestation::is_vram_only`]) and whether it
+    /// answers you ([`ResidencyAttestation::challenge`], [`ResidencyAttestation::made_at`]).
     ///
     /// # Errors
     /// [`VramError::AttestationForged`], [`VramError::Stopped`] when the manager never started.
@@ -138,6 +156,8 @@ fn joined(first: &ProbeFacts, second: &ProbeFacts) -> ProbeFacts {
     reason = "a test fails by panicking"
 )]
 mod tests {
+    use std::cell::Cell;
+
     use content_digest::Tree;
     use cuda_ffi::{Device, DeviceAddress, DriverError, MemoryId, SimulatedConfig, SimulatedDevice};
     use facts::{Capacity, DeviceClass, DeviceFacts};
@@ -147,6 +167,11 @@ mod tests {
 
     /// A simulated device that calls itself a GPU: what no simulated device can do outside this test.
     struct PretendedGpu(Arc<SimulatedDevice>);
+
+    thread_local! {
+        /// What happens the next time that this thread waits for the device.
+        static MEANWHILE: Cell<Option<Box<dyn FnOnce()>>> = const { Cell::new(None) };
+    }
 
     type Answer<T> = Result<T, DriverError>;
 
@@ -185,6 +210,9 @@ mod tests {
             self.0.address(memory)
         }
         fn synchronize(&self) -> Answer<()> {
+            if let Some(meanwhile) = MEANWHILE.take() {
+                meanwhile();
+            }
             self.0.synchronize()
         }
     }
@@ -198,10 +226,30 @@ mod tests {
         let shard = manager.seal_model(b"weights", 0).unwrap();
         assert!(manager.is_vram_only());
         assert_eq!(manager.enforce_vram_only_policy().unwrap()[0].outcome(), Outcome::Enforced);
+        assert!(manager.attest_residency().unwrap().is_vram_only());
         let integrated = DeviceFacts { integrated: true, ..device.facts().unwrap() };
         device.set_device_facts(integrated);
         assert!(!manager.is_vram_only());
         drop(shard);
+    }
+
+    #[test]
+    fn what_waited_for_the_device_is_not_run_when_the_manager_was_stopped_meanwhile() {
+        let device = SimulatedDevice::new(SimulatedConfig::default());
+        let gpu: Arc<dyn Device> = Arc::new(PretendedGpu(Arc::clone(&device)));
+        let manager = Arc::new(VramManager::on_devices(&VramConfig::default(), [(0, gpu)]).unwrap());
+        let shard = manager.seal_model(b"weights", 0).unwrap();
+        let stream = manager.stream(0).unwrap();
+        let guard = manager.verify_for_execute(&shard).unwrap();
+        let (finder, found) = (Arc::clone(&manager), shard.clone());
+        MEANWHILE.set(Some(Box::new(move || {
+            device.set_device_facts(DeviceFacts { integrated: true, ..device.facts().unwrap() });
+            assert!(matches!(finder.verify_sealed(&found), Err(VramError::PolicyViolated { .. })));
+        })));
+        let mut ran = false;
+        let launched = guard.launch(&stream, |_| ran = true);
+        assert!(matches!(launched, Err(VramError::Stopped { .. })), "{launched:?}");
+        assert!(!ran && manager.stop_cause().is_some());
     }
 
     #[test]

@@ -67,7 +67,7 @@ impl VramManager {
         let request = Request::parse(core, model_bytes, options)?;
         let claim = core.claim_id(request.shard_id.as_ref())?;
         let buffer = core.allocate(&request)?;
-        let filling = Filling::new(buffer, claim.shard_id.clone(), Arc::clone(&request.slot), Arc::clone(&core.audit));
+        let filling = Filling::new(buffer, claim.shard_id.clone(), Arc::clone(&request.slot));
         match core.fill_and_sign(model, &request, &filling, &claim.shard_id) {
             Ok(sealed) => Ok(core.hand_out(&request, claim, filling, sealed)),
             Err(error) => Err(filling.roll_back(core.seal_refused(&claim.shard_id, &request.slot, error))),
@@ -159,7 +159,7 @@ impl Core {
             return Ok(());
         }
         let available_bytes = record.capacity.map_or(0, |capacity| capacity.free_bytes);
-        let error = VramError::InsufficientVram { gpu_device: slot.index, needed_bytes, available_bytes, cause: None };
+        let error = slot.insufficient(needed_bytes, available_bytes, None);
         Err(self.allocation_failed(slot, needed_bytes, error.to_string(), error))
     }
 

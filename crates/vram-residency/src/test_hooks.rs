@@ -32,9 +32,11 @@ impl TestHooks<'_> {
         let buffer = lease.buffer();
         let buffer = buffer.as_ref().ok_or_else(|| lease.released_error())?;
         let mut byte = [0];
-        buffer.device().read(buffer.memory(), offset, &mut byte)?;
-        buffer.device().write(buffer.memory(), offset, &byte.map(|byte| byte ^ mask))?;
-        Ok(())
+        let device = buffer.device();
+        let flipped = device
+            .read(buffer.memory(), offset, &mut byte)
+            .and_then(|()| device.write(buffer.memory(), offset, &byte.map(|byte| byte ^ mask)));
+        flipped.map_err(|error| lease.slot.driver_failed(error))
     }
 
     /// Reads a shard's device memory from `offset` bytes on.
@@ -45,7 +47,7 @@ impl TestHooks<'_> {
         let lease = self.manager.core()?.lease(shard)?;
         let buffer = lease.buffer();
         let buffer = buffer.as_ref().ok_or_else(|| lease.released_error())?;
-        Ok(buffer.device().read(buffer.memory(), offset, out)?)
+        buffer.device().read(buffer.memory(), offset, out).map_err(|error| lease.slot.driver_failed(error))
     }
 
     /// The simulated device under an index, to inject faults and to change what it reports.

@@ -8,6 +8,7 @@ use facts::{AllocationFacts, ProbeFacts};
 use seal::digests_equal;
 
 use crate::VramError;
+use crate::clipped::clipped;
 use crate::guard::ExecuteGuard;
 use crate::lease::Lease;
 use crate::manager::{Core, VramManager};
@@ -119,15 +120,6 @@ impl Core {
         let event =
             Event::VerificationFailed { shard_id: clipped(shard_id), gpu_device, reason: clipped(&error.to_string()) };
         self.with_event(&event, error)
-    }
-}
-
-/// Text from a handle, which may hold anything of any length, cut to what an event needs of it.
-fn clipped(text: &str) -> String {
-    const CHARACTERS: usize = 400;
-    match text.char_indices().nth(CHARACTERS) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
     }
 }
 

@@ -223,7 +223,13 @@ fn error_messages_say_what_to_do() {
         VramError::InputTooShort { expected_bytes: 2, read_bytes: 1 },
         VramError::InputTooLong { expected_bytes: 2 },
         VramError::Read(std::io::ErrorKind::UnexpectedEof.into()),
-        VramError::InsufficientVram { gpu_device: 0, needed_bytes: 2, available_bytes: 1, cause: None },
+        VramError::InsufficientVram {
+            gpu_device: 0,
+            needed_bytes: 2,
+            available_bytes: 1,
+            capacity_bytes: 2,
+            cause: None,
+        },
         VramError::PolicyViolated {
             gpu_device: 0,
             rules: vec!["VP-005".into()],

@@ -187,7 +187,7 @@ fn a_gpu_is_required_or_refused_with_what_was_looked_for() {
         assert_eq!(VramManager::new().device_class().unwrap(), DeviceClass::Simulated);
     } else {
         let refused = VramManager::require_gpu(VramConfig::default()).unwrap_err();
-        assert!(matches!(refused, VramError::Driver(_)), "{refused}");
+        assert!(matches!(refused, VramError::Driver { .. }), "{refused}");
     }
 }
 

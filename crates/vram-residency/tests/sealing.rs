@@ -104,14 +104,14 @@ fn test_seal_model_zero_size_rejected() {
     let huge = small.seal_reader(std::io::empty(), u64::MAX, SealOptions::new(0)).unwrap_err();
     check(Stream::BoundsChecking, "largest_number", "InvalidInput", variant(&huge));
 
-    let full = with_capacity(16);
+    let told = |error: &VramError| (error.is_retriable(), error.needed_bytes(), error.available_bytes());
+    let never = with_capacity(16).seal_model(MODEL, 0).unwrap_err();
+    let needed = Some(MODEL.len() as u64);
+    check(Stream::BoundsChecking, "over_capacity", (false, needed, Some(16)), told(&never));
+    let full = with_capacity(MODEL.len() as u64 + 16);
+    let _shard = full.seal_model(MODEL, 0).unwrap();
     let short = full.seal_model(MODEL, 0).unwrap_err();
-    check(
-        Stream::BoundsChecking,
-        "over_capacity",
-        (true, Some(MODEL.len() as u64), Some(16)),
-        (short.is_retriable(), short.needed_bytes(), short.available_bytes()),
-    );
+    check(Stream::BoundsChecking, "over_what_is_left", (true, needed, Some(16)), told(&short));
 }
 
 fn variant(error: &VramError) -> String {

@@ -14,8 +14,8 @@ use std::time::Duration;
 use evidence::{Stream, check, check_on, proves};
 use time::OffsetDateTime;
 use vram_residency::{
-    AuditError, AuditSink, ChainKey, DeviceUuid, Event, MemorySink, NdjsonSink, SealedShard, SecretToken,
-    TensorParallel, VramConfig, VramError, VramManager, verify_log,
+    AllocationOverride, AuditError, AuditKey, AuditSink, ChainKey, DeviceUuid, Event, MemorySink, NdjsonSink,
+    ResidencyAttestation, SealedShard, SecretToken, TensorParallel, VramConfig, VramError, VramManager, verify_log,
 };
 
 const MODEL: &[u8] = b"the weights of a very small model";
@@ -241,6 +241,53 @@ fn an_attestation_says_when_it_was_made() {
     let before = OffsetDateTime::now_utc();
     let made_at = manager().attest_residency().unwrap().made_at();
     assert!(before <= made_at && made_at <= OffsetDateTime::now_utc());
+}
+
+#[test]
+fn an_attestation_answers_its_challenge_and_a_simulated_one_is_not_vram_only() {
+    let manager = with_token(7);
+    let _shard = manager.seal_model(MODEL, 0).unwrap();
+    let asked = manager.attest_residency_for("a number used once").unwrap();
+    let json = serde_json::to_string(&asked).unwrap();
+    let read: ResidencyAttestation = serde_json::from_str(&json).unwrap();
+    manager.verify_attestation(&read).unwrap();
+    assert_eq!(read.challenge(), Some("a number used once"));
+    let other: ResidencyAttestation = serde_json::from_str(&json.replace("used once", "used twice")).unwrap();
+    assert!(matches!(manager.verify_attestation(&other), Err(VramError::AttestationForged)));
+    assert_eq!(manager.attest_residency().unwrap().challenge(), None);
+    // Genuine, and of no GPU.
+    assert!(!read.is_vram_only());
+}
+
+#[test]
+fn the_audit_log_of_a_worker_is_kept_and_checked_under_its_token() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.ndjson");
+    let token = |byte| SecretToken::from_bytes(vec![byte; 32]).unwrap();
+    let key = |byte| ChainKey::new(AuditKey::derive(&token(byte)).unwrap().expose());
+    let log = Arc::new(NdjsonSink::open(&path, key(7)).unwrap());
+    let manager = VramManager::simulated(VramConfig::default().audit(log).token(token(7))).unwrap();
+    drop(manager.seal_model(MODEL, 0).unwrap());
+    let log = std::fs::read(&path).unwrap();
+    assert_eq!(verify_log(&log[..], &key(7)).unwrap().lines, 3);
+    assert!(matches!(verify_log(&log[..], &key(8)), Err(AuditError::Broken { line: 1, .. })));
+}
+
+#[test]
+fn a_broken_rule_of_very_many_shards_is_kept_in_a_line_that_can_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.ndjson");
+    let key = || ChainKey::new(&[1; 32]);
+    let sink = Arc::new(NdjsonSink::open(&path, key()).unwrap());
+    let manager = VramManager::simulated(VramConfig::default().audit(sink)).unwrap();
+    let shards: Vec<_> = (0..1000).map(|_| manager.seal_model(b"x", 0).unwrap()).collect();
+    let managed = AllocationOverride { is_managed: Some(true), ..AllocationOverride::default() };
+    manager.test_hooks().simulated(0).unwrap().set_allocation_facts(Some(managed));
+    assert!(matches!(manager.enforce_vram_only_policy(), Err(VramError::PolicyViolated { .. })));
+    assert!(manager.stop_cause().unwrap().len() < 1000);
+    let log = std::fs::read(&path).unwrap();
+    assert_eq!(verify_log(&log[..], &key()).unwrap().critical, 1);
+    assert!(log.len() < 500 * (shards.len() + 2), "the line of the violation is as long as all others");
 }
 
 #[test]

@@ -73,7 +73,7 @@ pub(super) fn outcome(result: &Result<(), VramError>) -> &'static str {
         Err(VramError::Released { .. }) => "released",
         Err(VramError::PolicyViolated { .. }) => "policy violated",
         Err(VramError::Stopped { .. }) => "stopped",
-        Err(VramError::Driver(_)) => "driver error",
+        Err(VramError::Driver { .. }) => "driver error",
         Err(VramError::Audit(_)) => "audit refused",
         Err(VramError::AttestationForged) => "attestation forged",
         Err(_) => "an error that no feature speaks of",
