@@ -36,16 +36,17 @@ pub(crate) fn claimed() -> Vec<String> {
     CLAIMED.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// Says what the test that contains it needs of the host beside its own program and the sources: `needs!("cargo");` or
-/// `needs!("git");`.
+/// Says what the test that contains it needs of the host beside its own program and the sources: `needs!("cargo");`,
+/// `needs!("git");` or `needs!("readelf");`.
 ///
-/// A kit, which carries tests to a host without Rust, has neither. A proof there leaves the test out and says so: it did not run,
+/// A kit, which carries tests to a host without Rust, counts on none of them. A proof there leaves the test out and says so: it did not run,
 /// with this as the reason. Like those of [`proves`](crate::proves), these calls are read from the source text of the `#[test]`
 /// function itself; at run time they do nothing.
 #[macro_export]
 macro_rules! needs {
     ("cargo") => {};
     ("git") => {};
+    ("readelf") => {};
 }
 
 /// Says which requirements the test that contains it proves: `proves!("MS-001", "CI-006");`.

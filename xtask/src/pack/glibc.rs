@@ -59,6 +59,7 @@ mod tests {
 
     #[test]
     fn the_running_program_needs_a_version_that_this_host_has() {
+        evidence::needs!("readelf");
         let own = std::env::current_exe().unwrap();
         let needed = needed(&[own]).unwrap();
         assert!(needed.starts_with("2."), "{needed}");

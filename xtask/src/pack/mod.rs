@@ -34,7 +34,8 @@ There, with a shell, tar, gzip, sed, coreutils, glibc and the NVIDIA driver:
   vram-residency-kit-COMMIT/prove --device cuda --key signing.pem
 
 The last line of stdout is the archive; the line before it is the kit's digest, which every bundle made with it repeats. Tests
-that need cargo or git, and the doc tests, do not run there, and the bundle says so. Needs GNU tar, gzip, zstd and binutils here.
+that need cargo, git or readelf, and the doc tests, do not run there, and the bundle says so. Needs GNU tar, gzip, zstd and
+binutils here.
 
 {}", Exit::help()))]
 pub(crate) struct PackArgs {

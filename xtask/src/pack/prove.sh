@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs the tests of this kit on this machine and writes a proof bundle. Needs a shell, tar, sed, coreutils and a C library that
-# is new enough; no Rust, no git, no network.
+# Runs the tests of this kit on this machine and writes a proof bundle. Needs a shell, tar, gzip, sed, coreutils, a glibc that is
+# new enough and, for a GPU, the NVIDIA driver; no Rust, no git, no network.
 set -eu
 
 usage() {
@@ -16,8 +16,8 @@ Usage: ./prove [OPTIONS]
   --out DIR         where bundles go; default: proof_bundles in the kit
   --timeout SECONDS, --seed N, --type TYPE, --model-signing-key FILE, --json: bin/xtask proof --help explains them
 
-The kit's files are checked first: a kit that was changed proves nothing. Tests that need cargo or git, and the doc tests, are
-reported as not run. The last line of stdout is the bundle; look at its report.html, and check it with
+The kit's files are checked first: a kit that was changed proves nothing. Tests that need cargo, git or readelf, and the doc
+tests, are reported as not run. The last line of stdout is the bundle; look at its report.html, and check it with
 `bin/xtask verify BUNDLE --public-key FILE`. Exit codes are those of `cargo xtask proof`; 12: the kit cannot run here.
 END
 }
