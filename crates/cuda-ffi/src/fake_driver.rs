@@ -211,6 +211,11 @@ impl FakeDriver {
         self.symbols.memory_holds(device, needle)
     }
 
+    /// Whether page-locked memory that was not given back holds a byte that is not zero. Waits for nothing.
+    pub fn pinned_holds_data(&self) -> bool {
+        self.symbols.pinned_holds_data()
+    }
+
     /// Plants a fault beside those that are planted.
     pub fn plant(&self, fault: DriverFault<'_>) {
         self.symbols.plant(&fault);

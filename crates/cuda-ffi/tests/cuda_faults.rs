@@ -119,6 +119,7 @@ fn a_fault_at_any_driver_call_is_an_error_and_leaves_the_books_right() {
                 }
                 if result.is_err() {
                     assert_eq!(driver.leaks(), before, "{what}");
+                    assert!(!driver.pinned_holds_data(), "{what}");
                 }
                 if result.as_ref().is_err_and(|error| !error.context_lost()) {
                     // The device goes on, with the memory as it was known.
@@ -149,6 +150,7 @@ fn a_copy_that_fails_leaves_nothing_in_the_staging_area() {
         let memory = device.allocate(LEN as u64).unwrap();
         driver.plant(DriverFault::at(function, nth, 2));
         assert_eq!(device.write(memory, 0, &vec![0xEE; LEN]).unwrap_err().function(), Some(function));
+        assert!(!driver.pinned_holds_data(), "{function}");
         device.free(memory).unwrap();
         drop(device);
         assert_eq!(driver.leaks(), Leaks::default(), "{function}");
@@ -164,6 +166,7 @@ fn a_copy_whose_end_could_not_be_waited_for_leaves_nothing_either() {
     driver.plant(DriverFault::at("cuStreamSynchronize", 1, 2));
     let error = device.read(memory, 0, &mut vec![0; LEN]).unwrap_err();
     assert_eq!((error.function(), driver.faults_struck()), (Some("cuMemcpyDtoHAsync_v2"), 2));
+    assert!(!driver.pinned_holds_data());
     device.free(memory).unwrap();
     drop(device);
     assert_eq!(driver.leaks(), Leaks::default());

@@ -80,6 +80,12 @@ unsafe extern "C" fn fake_memory_holds(device: c_int, needle: *const u8, length:
     state.device(device).map_or(0, |device| c_uint::from(device.memory.contains(needle)))
 }
 
+/// Whether page-locked memory that was not given back holds a byte that is not zero.
+#[unsafe(no_mangle)]
+extern "C" fn fake_pinned_holds_data() -> c_uint {
+    c_uint::from(lock().pinned.have_data())
+}
+
 /// Plants a fault: the `nth` call from now on of a function (of any, when the name is empty), and `times` calls in a row,
 /// return `code` and do nothing. With `later` the call succeeds, its work is not done, and whoever waits learns of it; with
 /// code 0 as well, nobody does.

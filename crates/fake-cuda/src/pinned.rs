@@ -41,11 +41,9 @@ impl Pinned {
 
     /// Gives a piece back by its first address.
     pub(crate) fn free(&mut self, address: u64) -> Answer {
-        let piece = self.pieces.get(&address).ok_or(INVALID_VALUE)?;
-        let mut first = vec![0; piece.layout.size()];
-        self.read(address, &mut first)?;
+        let with_data = self.has_data(address)?;
         let piece = self.pieces.remove(&address).ok_or(INVALID_VALUE)?;
-        if first.iter().any(|byte| *byte != 0) {
+        if with_data {
             self.freed_with_data = self.freed_with_data.saturating_add(1);
         }
         // SAFETY: `allocate` got this address from the allocator with this layout and exposed it; the entry is gone from the
@@ -59,6 +57,19 @@ impl Pinned {
         let of_device = self.pieces.iter().filter(|(_, piece)| piece.device == device);
         let addresses: Vec<u64> = of_device.map(|(address, _)| *address).collect();
         addresses.into_iter().fold(0, |count: u64, address| count.saturating_add(u64::from(self.free(address).is_ok())))
+    }
+
+    /// Whether any piece has a byte in it that is not zero.
+    pub(crate) fn have_data(&self) -> bool {
+        self.pieces.keys().any(|address| self.has_data(*address).unwrap_or(true))
+    }
+
+    /// The same of the piece with this first address.
+    fn has_data(&self, address: u64) -> Answer<bool> {
+        let piece = self.pieces.get(&address).ok_or(INVALID_VALUE)?;
+        let mut held = vec![0; piece.layout.size()];
+        self.read(address, &mut held)?;
+        Ok(held.iter().any(|byte| *byte != 0))
     }
 
     pub(crate) fn count(&self) -> u64 {

@@ -48,6 +48,17 @@ fn a_staging_area_that_is_used_again_too_early_is_noticed() {
 }
 
 #[test]
+fn data_in_page_locked_memory_is_noticed_while_it_lives_and_when_it_is_given_back() {
+    let driver = Driver::started();
+    let holds = || call!(fake_pinned_holds_data() -> u32);
+    let (_clean, staging) = (pinned(&driver, &[0; 3]), pinned(&driver, &[0; 3]));
+    assert_eq!(holds(), 0);
+    set(staging, &[0, 0, 1]);
+    assert_eq!(holds(), 1);
+    assert_eq!((driver.free_host(staging), holds(), driver.leaks()[8]), (0, 0, 1));
+}
+
+#[test]
 fn pageable_memory_is_taken_when_the_call_is_made() {
     let driver = Driver::started();
     let (memory, stream) = (driver.allocate(4).unwrap(), driver.stream());

@@ -37,6 +37,7 @@ symbols! {
     fake_fail_device: fn(c_int, c_uint) -> c_uint;
     fake_is_lost: fn(c_int) -> c_uint;
     fake_memory_holds: fn(c_int, *const u8, usize) -> c_uint;
+    fake_pinned_holds_data: fn() -> c_uint;
     fake_plant: fn(*const u8, usize, u64, u64, c_uint, c_uint) -> ();
     fake_struck: fn() -> u64;
     fake_journal: fn(*mut u8, usize) -> usize;
@@ -91,6 +92,11 @@ impl Symbols {
     pub(super) fn memory_holds(&self, device: u32, needle: &[u8]) -> bool {
         // SAFETY: it reads the needle while it runs.
         unsafe { (self.fake_memory_holds)(ordinal(device), needle.as_ptr(), needle.len()) == 1 }
+    }
+
+    pub(super) fn pinned_holds_data(&self) -> bool {
+        // SAFETY: it takes nothing.
+        unsafe { (self.fake_pinned_holds_data)() == 1 }
     }
 
     pub(super) fn plant(&self, fault: &DriverFault<'_>) {
