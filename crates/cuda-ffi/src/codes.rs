@@ -130,7 +130,10 @@ pub(crate) fn loses_context(code: u32) -> bool {
 pub(crate) fn advice(code: u32) -> Option<&'static str> {
     Some(match code {
         34 => "the library that was found is the toolkit's stub: take its folder off the library path",
-        46 => "another process holds the device for itself: check nvidia-smi for the compute mode",
+        // At opening the first, of a device that was in use the second.
+        46 => {
+            "another process holds the device for itself, or it is lost: check nvidia-smi for its compute mode and state"
+        }
         101 => "choose a device that nvidia-smi lists and CUDA_VISIBLE_DEVICES leaves; the first of these is 0",
         209 | 218 | 222 | 223 | 227 => "use a GPU of compute capability 7.5 or newer, and NVIDIA driver 580 or newer",
         802 | 919 => "the system is not ready: check that nvidia-fabricmanager runs, then start again",
@@ -155,7 +158,7 @@ mod tests {
     fn whoever_can_mend_something_is_told_what_it_is() {
         let about = [
             (34, "stub"),
-            (46, "compute mode"),
+            (46, "or it is lost: check nvidia-smi for its compute mode"),
             (101, "CUDA_VISIBLE_DEVICES"),
             (209, "driver 580"),
             (218, "driver 580"),
