@@ -76,8 +76,12 @@ fn details(facts: &DeviceFacts) -> String {
     });
     let on = |state| if state { "on" } else { "off" };
     details.extend(facts.mig_enabled.map(|state| format!("MIG {}", on(state))));
-    details.extend(facts.confidential_computing.map(|state| format!("confidential computing {}", on(state))));
-    details.extend(facts.compute_processes.map(|count| format!("{count} processes compute on it")));
+    details.extend(facts.confidential_computing.map(|state| {
+        // NVML's one answer to three questions.
+        let words = if state { "on, in production and ready" } else { "off, not in production or not ready" };
+        format!("confidential computing {words}")
+    }));
+    details.extend(facts.compute_processes.map(|count| format!("{count} processes compute on it, this one counted")));
     details.join(", ")
 }
 
@@ -112,7 +116,9 @@ mod tests {
         assert_eq!(
             details(&full),
             "gpu, driver model linux, compute capability 9.0, ECC on, 2 errors corrected and 1 not, MIG off, \
-             confidential computing on, 3 processes compute on it"
+             confidential computing on, in production and ready, 3 processes compute on it, this one counted"
         );
+        let other = details(&DeviceFacts { confidential_computing: Some(false), ..full });
+        assert!(other.contains(", confidential computing off, not in production or not ready, "), "{other}");
     }
 }

@@ -52,7 +52,7 @@ pub trait Device: Send + Sync {
     /// When the driver does not answer.
     fn facts(&self) -> Result<DeviceFacts, DriverError>;
 
-    /// The same without what only NVML knows (ECC counters, MIG, other processes, confidential computing), which no rule
+    /// The same without what only NVML knows (ECC counters, MIG, compute processes, confidential computing), which no rule
     /// judges: for what comes before every execution, and need not wait for another library.
     ///
     /// # Errors

@@ -103,7 +103,7 @@ pub struct DeviceFacts {
     /// How many processes compute on the device, this one counted (NVML `nvmlDeviceGetComputeRunningProcesses_v3`); `None`
     /// where it was not found out.
     pub compute_processes: Option<u32>,
-    /// Whether confidential computing is on, in production and ready (NVML `nvmlSystemGetConfComputeState`,
-    /// `nvmlSystemGetConfComputeGpusReadyState`); `None` where it was not found out.
+    /// Whether confidential computing is on, in production and ready, in one answer (NVML `nvmlSystemGetConfComputeState`,
+    /// `nvmlSystemGetConfComputeGpusReadyState`): no says that it is not all three. `None` where it was not found out.
     pub confidential_computing: Option<bool>,
 }

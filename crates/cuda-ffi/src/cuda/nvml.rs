@@ -58,8 +58,10 @@ pub(super) fn report(uuid: DeviceUuid) -> Reported {
             Err(NvmlError::NotSupported) => Some(false),
             Err(_) => None,
         },
+        // This process among them.
         compute_processes: part.as_ref().unwrap_or(&device).running_compute_processes_count().ok(),
-        // `get_confidential_compute_state` would only say that work is accepted, which it also is without the feature.
+        // Whether it is on, in production and ready: one answer. `get_confidential_compute_state` would only say that work is
+        // accepted, which it also is without the feature.
         confidential_computing: match device.check_confidential_compute_status() {
             Ok(ready) => Some(ready),
             Err(NvmlError::NotSupported) => Some(false),
