@@ -8,13 +8,15 @@
     reason = "a test fails by panicking"
 )]
 
+use std::fmt::{Debug, Display};
 use std::io::Write;
+use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
 
 use evidence::{Stream, check, check_on, proves};
 use vram_residency::{
-    AllocationOverride, DeviceClass, Event, MemorySink, Outcome, ProbeFacts, SecretToken, SimulatedConfig, TracingSink,
-    VramConfig, VramError, VramManager,
+    AllocationOverride, DeviceClass, DeviceWeights, Event, MemorySink, Outcome, ProbeFacts, SecretToken,
+    SimulatedConfig, TracingSink, VramConfig, VramError, VramManager,
 };
 
 const MODEL: &[u8] = b"the weights of a very small model";
@@ -226,6 +228,25 @@ fn test_debug_format_omits_vram_ptr() {
     omits("token_in_hex_shown", &secret.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
     omits("token_as_a_list_shown", &format!("{:?}", &secret[..8]).replace(['[', ']'], ""));
     omits("a_pointer_shown", "0x");
+}
+
+#[test]
+fn weights_on_loan_have_neither_debug_nor_display() {
+    /// Asks of a type whether it has them: its own constants go before the trait's, where their bounds hold.
+    struct Of<T>(PhantomData<T>);
+    trait Otherwise {
+        const DEBUG: bool = false;
+        const DISPLAY: bool = false;
+    }
+    impl<T> Otherwise for Of<T> {}
+    impl<T: Debug> Of<T> {
+        const DEBUG: bool = true;
+    }
+    impl<T: Display> Of<T> {
+        const DISPLAY: bool = true;
+    }
+    assert_eq!((Of::<VramError>::DEBUG, Of::<VramError>::DISPLAY), (true, true));
+    assert_eq!((Of::<DeviceWeights>::DEBUG, Of::<DeviceWeights>::DISPLAY), (false, false));
 }
 
 /// Every Debug, Display, JSON and error text that a worker can get, and the address of the weights.

@@ -116,7 +116,7 @@ pub(super) unsafe fn of_allocation(start: u64, bytes: u64) -> Result<AllocationF
 }
 
 /// What the driver says of one address. It has no `Debug`: it holds an address.
-struct At {
+pub(super) struct At {
     memory_type: MemoryType,
     is_managed: bool,
     has_host_pointer: bool,

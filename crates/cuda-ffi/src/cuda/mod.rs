@@ -81,7 +81,53 @@ impl Drop for CudaDevice {
     reason = "a test fails by panicking"
 )]
 mod tests {
+    use std::fmt::{Debug, Display};
+    use std::marker::PhantomData;
+
     use super::*;
+
+    /// Asks of a type whether it has Debug and Display: its own constants go before the trait's, where their bounds hold.
+    struct Of<T>(PhantomData<T>);
+
+    trait Otherwise {
+        const DEBUG: bool = false;
+        const DISPLAY: bool = false;
+    }
+
+    impl<T> Otherwise for Of<T> {}
+
+    impl<T: Debug> Of<T> {
+        const DEBUG: bool = true;
+    }
+
+    impl<T: Display> Of<T> {
+        const DISPLAY: bool = true;
+    }
+
+    macro_rules! texts {
+        ($($type:ty),+) => { [$((stringify!($type), Of::<$type>::DEBUG, Of::<$type>::DISPLAY)),+] };
+    }
+
+    #[test]
+    fn what_holds_an_address_has_neither_debug_nor_display() {
+        assert_eq!(texts!(u64, Option<u64>), [("u64", true, true), ("Option<u64>", true, false)]);
+        for (name, debug, display) in texts!(
+            crate::DeviceAddress,
+            books::Allocation,
+            books::Books,
+            books::Held<()>,
+            compute::Compute,
+            context::Owned<u64>,
+            facts::At,
+            kernels::Probed,
+            memory::Scratch,
+            pinned::Pinned,
+            staging::Staging,
+            CudaDevice
+        ) {
+            assert!(!debug && !display, "{name}");
+        }
+    }
 
     #[test]
     fn the_image_is_a_fatbin() {
