@@ -4,6 +4,7 @@
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
+use proof_bundle::verify::plain_json;
 use serde::Serialize;
 
 use crate::error::XtaskError;
@@ -22,7 +23,8 @@ pub(crate) fn print(text: &str) -> Result<(), XtaskError> {
 /// [`XtaskError::Input`] when it has no JSON form.
 pub(crate) fn json(value: &impl Serialize) -> Result<String, XtaskError> {
     let text = serde_json::to_string_pretty(value);
-    text.map(|text| text + "\n").map_err(|error| XtaskError::Input(format!("a result has no JSON form: {error}")))
+    text.map(|text| plain_json(&text) + "\n")
+        .map_err(|error| XtaskError::Input(format!("a result has no JSON form: {error}")))
 }
 
 fn print_to(out: &mut impl Write, text: &str) -> Result<(), XtaskError> {

@@ -16,6 +16,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use evidence::{Record, Spool, Stream};
+use facts::DeviceClass;
 use proof_bundle::junit::{Outcome, TestResult};
 use proof_bundle::provenance::{Commit, Environment, FileDigest, Metadata, Provenance, RunTimings};
 use proof_bundle::records::spool_path;
@@ -30,6 +31,9 @@ const TIME: &str = "2026-01-02T03:04:05Z";
 
 /// How many requirements the tests are shared out to.
 const REQUIREMENTS: usize = 100;
+
+/// How many test binaries there are.
+const BINARIES: usize = 20;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -81,11 +85,19 @@ fn specification() -> String {
 
 fn map(tests: usize) -> Vec<MappedTest> {
     let test = |number: usize| MappedTest {
-        binary: format!("crate_{}::suite", number % 20),
+        binary: binary(number % BINARIES),
         test: format!("module::a_test_with_a_name_of_usual_length_{number:06}"),
         requirements: vec![id(number)],
     };
     (0..tests).map(test).collect()
+}
+
+fn binary(number: usize) -> String {
+    format!("crate_{number:02}::suite")
+}
+
+fn binaries() -> Vec<FileDigest> {
+    (0..BINARIES).map(|number| FileDigest { name: binary(number), sha256: "b".repeat(64) }).collect()
 }
 
 /// Shares `records` out to the tests and, in turn, to the six streams.
@@ -118,7 +130,7 @@ fn metadata() -> Metadata {
         crate_name: "large".to_owned(),
         version: "0.1.0".to_owned(),
         git_sha: COMMIT.to_owned(),
-        test_mode: "simulated".to_owned(),
+        test_mode: DeviceClass::Simulated,
         device_reason: "generated".to_owned(),
         looked_at: Vec::new(),
         timestamp: TIME.to_owned(),
@@ -141,11 +153,11 @@ fn provenance(run_id: &str) -> Provenance {
         cargo_lock_sha256: "a".repeat(64),
         rustc: "generated".to_owned(),
         build_environment: BTreeMap::new(),
-        test_binaries: vec![FileDigest { name: "generated".to_owned(), sha256: "b".repeat(64) }],
+        test_binaries: binaries(),
         kernel_images: Vec::new(),
         devices: Vec::new(),
         sources: Vec::new(),
-        test_sources: Vec::new(),
+        test_sources: binaries(),
         driver_libraries: Vec::new(),
         program_sha256: None,
         kit: None,

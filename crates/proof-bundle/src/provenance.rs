@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use facts::DeviceFacts;
+use facts::{DeviceClass, DeviceFacts};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{Error, hash};
@@ -149,16 +149,12 @@ pub struct Provenance {
     /// What `rustc -vV` prints.
     pub rustc: String,
     /// The environment variables that change what cargo builds, by name: `RUSTFLAGS`, `CARGO_PROFILE_…` and the like; and
-    /// cargo's configuration outside the checkout, by where it is (`cargo config in CARGO_HOME`), with its SHA-256. Empty in
-    /// bundles older than this member.
-    #[serde(default)]
+    /// cargo's configuration outside the checkout, by where it is (`cargo config in CARGO_HOME`), with its SHA-256.
     pub build_environment: BTreeMap<String, String>,
     /// The source files of the library crates, sorted by name: the path from the workspace's root. They tell which mutants
-    /// ([`crate::mutants`]) are of this source. Empty in bundles older than this member, as is the next.
-    #[serde(default)]
+    /// ([`crate::mutants`]) are of this source.
     pub sources: Vec<FileDigest>,
     /// What each test binary was built from, apart from the library crates; by its id, sorted.
-    #[serde(default)]
     pub test_sources: Vec<FileDigest>,
     /// The test binaries by their ids, sorted.
     pub test_binaries: Vec<FileDigest>,
@@ -184,15 +180,13 @@ pub struct Provenance {
 }
 
 impl Provenance {
-    /// What two runs of one commit, each of a clean tree, cannot differ in, and do. Bundles older than a member have none of it.
+    /// What two runs of one commit, each of a clean tree, cannot differ in, and do.
     pub(crate) fn of_other_sources(&self, other: &Self) -> Option<&'static str> {
-        let differ =
-            |ours: &[FileDigest], theirs: &[FileDigest]| !ours.is_empty() && !theirs.is_empty() && ours != theirs;
         [
             (self.cargo_lock_sha256 != other.cargo_lock_sha256, "Cargo.lock"),
-            (differ(&self.sources, &other.sources), "the sources of the library crates"),
-            (differ(&self.test_sources, &other.test_sources), "the sources of the tests"),
-            (differ(&self.kernel_images, &other.kernel_images), "the kernel images"),
+            (self.sources != other.sources, "the sources of the library crates"),
+            (self.test_sources != other.test_sources, "the sources of the tests"),
+            (self.kernel_images != other.kernel_images, "the kernel images"),
         ]
         .into_iter()
         .find_map(|(differs, what)| differs.then_some(what))
@@ -257,8 +251,8 @@ pub struct Metadata {
     pub version: String,
     /// The commit's full id, hexadecimal.
     pub git_sha: String,
-    /// The class of the device that live operations ran on: `simulated`, `fake-driver` or `gpu`.
-    pub test_mode: String,
+    /// The class of the device that live operations ran on.
+    pub test_mode: DeviceClass,
     /// Why that device was taken.
     pub device_reason: String,
     /// What was looked at to find a GPU, and what was there; a line each.

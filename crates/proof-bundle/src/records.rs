@@ -87,6 +87,9 @@ pub(crate) const GPU: &str = "gpu";
 /// The word for records that were made without any device.
 pub(crate) const HOST: &str = "host";
 
+/// The binary of doc tests, as runs list it.
+pub const DOC_TESTS: &str = "doc-tests";
+
 /// The file of a stream.
 pub(crate) fn file_of(stream: Stream) -> &'static str {
     match stream {

@@ -31,21 +31,16 @@ use markdown::{code, escape};
 
 pub(crate) use markdown::reorders;
 
-/// The version of the rendering; it grows with every change to what is rendered, and `coverage.json` records it. Reports
-/// of another version cannot be compared to the byte.
-pub const RENDERER_VERSION: u32 = 4;
+/// The version of what is derived and rendered; it grows with every change to that, and `coverage.json` records it. A bundle of
+/// another version is verified by the verifier that was made with it.
+pub const RENDERER_VERSION: u32 = 5;
 
-/// The reports of a bundle, each with the first version of the renderer that makes it.
-pub(crate) const REPORTS: [(&str, u32); 5] = [
-    ("test_report.md", 1),
-    ("spec_coverage.md", 1),
-    ("compliance_matrix.md", 1),
-    (html::FILE, 2),
-    (verify_md::FILE, 2),
-];
+/// The reports of a bundle.
+pub(crate) const REPORTS: [&str; 5] =
+    ["test_report.md", "spec_coverage.md", "compliance_matrix.md", html::FILE, verify_md::FILE];
 
 /// The same of a merged bundle.
-pub(crate) const REPORTS_OF_MERGED: [(&str, u32); 3] = [("spec_coverage.md", 2), (html::FILE, 2), (verify_md::FILE, 2)];
+pub(crate) const REPORTS_OF_MERGED: [&str; 3] = ["spec_coverage.md", html::FILE, verify_md::FILE];
 
 /// What the reports are rendered from.
 struct Source {
@@ -244,7 +239,7 @@ impl Source {
             escape(&provenance.timings.started),
             escape(&provenance.timings.finished),
             of_commit(&provenance.commit),
-            escape(&metadata.test_mode),
+            metadata.test_mode,
             escape(&metadata.device_reason),
             escape(&devices(coverage)),
             result(coverage),

@@ -14,6 +14,7 @@ mod findings;
 mod limits;
 mod lines;
 mod listing;
+mod live;
 mod merged;
 mod policy;
 mod shown;
@@ -44,7 +45,7 @@ pub use expected::parse_age;
 pub use findings::{Check, Finding};
 pub(crate) use merged::INPUTS_LIMIT;
 pub use shown::{Shown, ShownRun};
-pub use text::one_line;
+pub use text::{one_line, plain_json};
 
 /// What the one who verifies knows and wants.
 #[derive(Clone, Debug)]
@@ -174,10 +175,10 @@ pub(crate) fn examine(bundle: &Path, options: &Options) -> Examined {
     let mut follows = Findings::default();
     let derived = derived::check(bundle, &listing, &mut contents, &mut follows);
     let sums_digest = contents.digests.get(sums::FILE).map(String::as_str);
-    let version =
-        contents.coverage.as_ref().filter(|_| !contents.is_too_much).map(|coverage| coverage.renderer_version);
-    let statements =
-        version.and_then(|version| envelopes.check_statements(bundle, &listing, sums_digest, version, &mut follows));
+    let statements = match derived.is_ok() {
+        true => envelopes.check_statements(bundle, &listing, &mut follows),
+        false => None,
+    };
     let trusted = match options.integrity_only {
         true => not_asked(),
         false => envelopes.trusted(&listing, sums_digest, &options.public_keys, &mut form),

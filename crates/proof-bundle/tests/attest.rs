@@ -282,7 +282,7 @@ fn a_bundle_that_is_not_what_its_run_wrote_is_not_signed() {
             let text = fs::read_to_string(bundle.join("coverage.json")).unwrap();
             rewrite(bundle, "coverage.json", &text.replacen("needs_gpu\"", "proven\"", 1));
         }),
-        ("reports are of version 1", |bundle| {
+        ("version 1 made the bundle", |bundle| {
             let text = fs::read_to_string(bundle.join("coverage.json")).unwrap();
             let version = format!("\"renderer_version\": {RENDERER_VERSION}");
             rewrite(bundle, "coverage.json", &text.replace(&version, "\"renderer_version\": 1"));

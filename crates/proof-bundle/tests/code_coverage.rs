@@ -89,7 +89,7 @@ fn more_tested_lines_than_lines_or_an_unknown_member_is_refused() {
 fn how_many_lines_there_are_may_not_differ_between_two_runs() {
     let mut fixture = Fixture::healthy();
     let mut run = |lines, tested| {
-        fixture.code_coverage = Some(measured(&[("seal", lines, tested)]));
+        fixture.code_coverage = Some(CodeCoverage { dirty: false, ..measured(&[("seal", lines, tested)]) });
         fixture.run().0
     };
     let [first, tested, lines] = [run(4, 4), run(4, 3), run(5, 4)];

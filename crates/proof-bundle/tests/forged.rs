@@ -13,8 +13,11 @@ mod fixture;
 #[allow(dead_code, reason = "each test binary uses a part of it")]
 mod tamper;
 
+use std::time::Duration;
+
 use facts::DeviceClass;
-use proof_bundle::provenance::{Metadata, Provenance};
+use proof_bundle::junit::{self, Outcome, TestResult};
+use proof_bundle::provenance::{FileDigest, Metadata, ModelFile, Provenance};
 use proof_bundle::requirement::RequirementsFile;
 use serde_json::json;
 use tamper::case::{CONSISTENT, HASH, NOT_SIGNED, case, check, failed, of_another_version, program, rich};
@@ -27,13 +30,15 @@ const CUDA: &str = STREAMS[2];
 /// What a run without a proven requirement too few comes to, where a GPU is claimed.
 const ALL_PROVEN: tamper::case::Answer = (0, "every requirement is proven");
 
+const OTHER_VERSION: tamper::case::Answer = (22, "this verifier is of version");
+
 #[test]
 fn the_good_bundles_pass_and_so_do_their_copies() {
     check(&[
         // Every case begins with a copy.
         case("nothing is done", |_| (), CONSISTENT, CONSISTENT),
         case("nothing is done to a failed run", |_| (), (10, "failed"), (10, "failed")).of(failed),
-        case("another version rendered it", |_| (), CONSISTENT, CONSISTENT).of(of_another_version),
+        case("another version made it", |_| (), OTHER_VERSION, OTHER_VERSION).of(of_another_version),
     ]);
     let original = rich();
     for bundle in [original.copy().copy(), original] {
@@ -200,13 +205,12 @@ fn a_device_is_what_it_was() {
                 bundle.put_in_order();
             },
             NOT_SIGNED,
-            (12, "provenance.json names none"),
+            (22, "names no device of that class"),
         ),
         case(
-            "records of the fake driver say GPU",
+            "records of tests say GPU",
             |bundle| {
-                relabel(bundle, CRYPTO, "fake-driver");
-                relabel(bundle, CRYPTO, "gpu");
+                relabel_tests(bundle, CRYPTO, "gpu");
                 bundle.put_in_order();
             },
             NOT_SIGNED,
@@ -228,7 +232,136 @@ fn a_device_is_what_it_was() {
                 bundle.put_in_order();
             },
             NOT_SIGNED,
+            (22, "names no device of that class"),
+        ),
+        case(
+            "simulated records of tests say fake driver",
+            |bundle| {
+                relabel_tests(bundle, CRYPTO, "fake-driver");
+                bundle.put_in_order();
+            },
+            NOT_SIGNED,
             CONSISTENT,
+        ),
+        case(
+            "a GPU with a driver is added, and the live operations stay simulated",
+            |bundle| {
+                gpu(bundle);
+                for file in STREAMS {
+                    relabel(bundle, file, "simulated");
+                    relabel_tests(bundle, file, "gpu");
+                }
+                bundle.put_in_order();
+            },
+            NOT_SIGNED,
+            (22, "names no device of that class"),
+        ),
+        case(
+            "a decision about another device",
+            |bundle| {
+                bundle.edit_lines(POLICY, |lines| {
+                    lines[1]["decisions"][0]["record"]["device"]["uuid"] =
+                        json!("GPU-00000000-0000-0000-0000-000000000009");
+                });
+                bundle.put_in_order();
+            },
+            NOT_SIGNED,
+            (22, "facts of another device"),
+        ),
+        case(
+            "a decision without its policy and its facts",
+            |bundle| {
+                bundle.edit_lines(POLICY, |lines| {
+                    let record = lines[1].as_object_mut().unwrap();
+                    drop((record.remove("policy"), record.remove("decisions")));
+                });
+                bundle.put_in_order();
+            },
+            NOT_SIGNED,
+            (22, "observed outcomes and states no decision"),
+        ),
+        case(
+            "a model that no operation sealed",
+            |bundle| {
+                bundle.edit("metadata.json", |metadata: &mut Metadata| metadata.models.push(a_model()));
+                bundle.put_in_order();
+            },
+            NOT_SIGNED,
+            (22, "no live operation sealed the model llama.gguf"),
+        ),
+        case(
+            "an operation that sealed a model which is not listed",
+            |bundle| {
+                bundle.edit_lines(CRYPTO, |lines| {
+                    let live = lines.iter_mut().find(|line| line["binary"] == "live").unwrap();
+                    live["operation"] = json!("model_seal");
+                });
+                bundle.put_in_order();
+            },
+            NOT_SIGNED,
+            (22, "does not list like that"),
+        ),
+        case(
+            "a program of tests without a digest",
+            |bundle| {
+                bundle.edit("provenance.json", |provenance: &mut Provenance| drop(provenance.test_binaries.pop()));
+                bundle.put_in_order();
+            },
+            NOT_SIGNED,
+            (22, "test_binaries has no digest for seal::tag"),
+        ),
+        case(
+            "a program of tests with two digests",
+            |bundle| {
+                bundle.edit("provenance.json", |provenance: &mut Provenance| {
+                    provenance.test_sources.push(provenance.test_sources[0].clone());
+                });
+                bundle.put_in_order();
+            },
+            NOT_SIGNED,
+            (22, "test_sources is not sorted"),
+        ),
+        case(
+            "a test that did not run left a record",
+            |bundle| {
+                let mut tests = junit::read(bundle.file(junit::FILE)).unwrap();
+                tests.iter_mut().find(|test| test.test == "tag_is_right").unwrap().outcome =
+                    Outcome::NotRun("ignored: needs a GPU".to_owned());
+                bundle.write(junit::FILE, junit::to_xml(&tests).unwrap());
+                bundle.put_in_order();
+            },
+            NOT_SIGNED,
+            (12, "a record of a test that did not run"),
+        ),
+        case(
+            "a live operation is listed as a test",
+            |bundle| {
+                let mut tests = junit::read(bundle.file(junit::FILE)).unwrap();
+                tests.push(TestResult::new("live", "operations", Outcome::Passed, Duration::ZERO));
+                tests.sort_by_key(TestResult::id);
+                bundle.write(junit::FILE, junit::to_xml(&tests).unwrap());
+                let add = |files: &mut Vec<FileDigest>| {
+                    files.insert(1, FileDigest { name: "live".to_owned(), ..files[0].clone() });
+                };
+                bundle.edit("provenance.json", |provenance: &mut Provenance| {
+                    add(&mut provenance.test_binaries);
+                    add(&mut provenance.test_sources);
+                });
+                bundle.put_in_order();
+            },
+            NOT_SIGNED,
+            (12, "has the name of a live operation"),
+        ),
+        case(
+            "libraries of a driver without a GPU",
+            |bundle| {
+                bundle.edit("provenance.json", |provenance: &mut Provenance| {
+                    provenance.driver_libraries = provenance.sources.clone();
+                });
+                bundle.put_in_order();
+            },
+            NOT_SIGNED,
+            (22, "and no GPU"),
         ),
         case(
             "a GPU without a driver is added",
@@ -269,7 +402,7 @@ fn a_device_is_what_it_was() {
         case(
             "only the mode says GPU",
             |bundle| {
-                bundle.edit("metadata.json", |metadata: &mut Metadata| metadata.test_mode = "gpu".to_owned());
+                bundle.edit("metadata.json", |metadata: &mut Metadata| metadata.test_mode = DeviceClass::Gpu);
                 bundle.put_in_order();
             },
             NOT_SIGNED,
@@ -295,6 +428,14 @@ fn relabel(bundle: &Bundle, file: &str, class: &str) {
     });
 }
 
+fn relabel_tests(bundle: &Bundle, file: &str, class: &str) {
+    bundle.edit_lines(file, |lines| {
+        for line in lines.iter_mut().filter(|line| line["class"] == "observed" && line["binary"] != "live") {
+            line["device"] = json!(class);
+        }
+    });
+}
+
 fn device(bundle: &Bundle, change: fn(&mut facts::DeviceFacts)) {
     bundle.edit("provenance.json", |provenance: &mut Provenance| provenance.devices.iter_mut().for_each(change));
     bundle.edit("metadata.json", |metadata: &mut Metadata| metadata.gpu_devices.iter_mut().for_each(change));
@@ -312,11 +453,23 @@ fn a_gpu() -> facts::DeviceFacts {
     .unwrap()
 }
 
+fn a_model() -> ModelFile {
+    ModelFile {
+        name: "llama.gguf".to_owned(),
+        format: "gguf".to_owned(),
+        bytes: 141_000_000_000,
+        header_bytes: None,
+        tensors: None,
+        sha256: "a".repeat(64),
+        tree_digest: "b".repeat(64),
+    }
+}
+
 /// The whole lie: every record comes from a GPU, which has all that a GPU has.
 fn gpu(bundle: &Bundle) {
     device(bundle, |device| *device = a_gpu());
     bundle.edit("metadata.json", |metadata: &mut Metadata| {
-        metadata.test_mode = "gpu".to_owned();
+        metadata.test_mode = DeviceClass::Gpu;
         metadata.environment.cuda_available = true;
     });
     for file in STREAMS {

@@ -19,6 +19,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use proof_bundle::attest::{self, DIRECTORY, PublicKey, RESIDENCY, SigningKey, TEST_RESULT};
+use proof_bundle::code_coverage::CodeCoverage;
 use proof_bundle::coverage::{Coverage, Status};
 use proof_bundle::junit::{self, Outcome, TestResult};
 use proof_bundle::mutants::{MutantOutcome, Mutants};
@@ -165,8 +166,8 @@ fn conclusions_follow_from_the_evidence() {
         ),
         case("a script in the report", then(script, Bundle::rehash), NOT_SIGNED, (22, "report.html")),
         case("a guide that leads astray", then(key, Bundle::rehash), NOT_SIGNED, (22, "VERIFY.md")),
-        case("reports that say that another version made them", version, NOT_SIGNED, CONSISTENT),
-        case("no reports, for a version that made none", no_reports, NOT_SIGNED, (22, "no version 0")),
+        case("reports that say that another version made them", version, NOT_SIGNED, (22, "of version")),
+        case("no reports, for a version that made none", no_reports, (20, "missing"), (20, "missing")),
         case("facts of a decision", facts, NOT_SIGNED, (22, "VP-002")),
         case("the outcome of a decision", outcome, NOT_SIGNED, (22, "outcome simulated and not enforced")),
         case("a decision without facts", no_facts, NOT_SIGNED, (22, "facts")),
@@ -235,6 +236,7 @@ fn a_run_is_the_one_that_it_was() {
                 let sha = "01234567".repeat(5);
                 bundle.edit("provenance.json", |provenance: &mut Provenance| provenance.commit.sha.clone_from(&sha));
                 bundle.edit("metadata.json", |metadata: &mut Metadata| metadata.git_sha.clone_from(&sha));
+                bundle.edit("code_coverage.json", |measured: &mut CodeCoverage| measured.commit.clone_from(&sha));
                 strip(bundle);
                 bundle.put_in_order();
             },
@@ -250,7 +252,12 @@ fn a_run_is_the_one_that_it_was() {
             NOT_SIGNED,
             (22, "metadata.json"),
         ),
-        case("a dirty tree", provenance(|provenance| provenance.commit.dirty = true), NOT_SIGNED, CONSISTENT),
+        case(
+            "a dirty tree",
+            provenance(|provenance| provenance.commit.dirty = true),
+            NOT_SIGNED,
+            (22, "code_coverage.json"),
+        ),
         case("a nonce", provenance(|provenance| provenance.nonce = Some("mine".to_owned())), NOT_SIGNED, CONSISTENT),
         case(
             "a time in the future",
@@ -326,7 +333,7 @@ fn only_the_makers_signature_over_this_bundle_counts() {
     let nobody = (21, "none of the keys given signed it");
     let none = (21, "there is no such statement");
     let other_kind = (21, "it is not the statement of this name");
-    let other_kind_alone = (22, other_kind.1);
+    let other_version = (22, "this verifier is of version");
     let does_not_follow = (22, "what it states does not follow");
     check(&[
         case("signed with another key", other_key, nobody, CONSISTENT),
@@ -339,9 +346,9 @@ fn only_the_makers_signature_over_this_bundle_counts() {
         case("the statements change places", swap, other_kind, does_not_follow),
         case("the test result twice", copy(TEST_RESULT, RESIDENCY), other_kind, does_not_follow),
         case("the residency twice", copy(RESIDENCY, TEST_RESULT), other_kind, does_not_follow),
-        case("the test result twice, by another version", copy(TEST_RESULT, RESIDENCY), other_kind, other_kind_alone)
+        case("the test result twice, by another version", copy(TEST_RESULT, RESIDENCY), other_kind, other_version)
             .of(of_another_version),
-        case("the statements change places, by another version", swap, other_kind, other_kind_alone)
+        case("the statements change places, by another version", swap, other_kind, other_version)
             .of(of_another_version),
         case("the statements of another bundle", from_another, (21, "another SHA256SUMS"), does_not_follow),
         case("the statements and the hashes of another bundle", of_another, HASH, HASH),

@@ -167,7 +167,7 @@ impl Read {
             Ok((metadata.test_mode, inputs, code_coverage))
         };
         match read() {
-            Ok((host, inputs, code_coverage)) => Ok(Self { directory, inputs, host, code_coverage }),
+            Ok((host, inputs, code_coverage)) => Ok(Self { directory, inputs, host: host.to_string(), code_coverage }),
             Err::<_, String>(problem) => Err(XtaskError::Input(format!(
                 "the bundle {} cannot be read ({problem}): run `cargo xtask proof` again, or name another with --bundle",
                 directory.display()

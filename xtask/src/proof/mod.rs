@@ -250,7 +250,7 @@ impl Plan<'_> {
             crate_name: "vram-residency".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             git_sha: self.commit.sha.clone(),
-            test_mode: self.device.class.to_string(),
+            test_mode: self.device.class,
             device_reason: self.device.reason.clone(),
             looked_at: self.found.looked_at.clone(),
             timestamp: timestamp.to_owned(),

@@ -6,14 +6,12 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use proof_bundle::junit::{Outcome, TestResult};
+use proof_bundle::records::DOC_TESTS;
 
 use super::verdict::Summary;
 use crate::error::XtaskError;
 use crate::process;
 use crate::workspace::Workspace;
-
-/// The suite's name in JUnit.
-const BINARY: &str = "doc-tests";
 
 /// The suite's one test.
 const TEST: &str = "all";
@@ -60,7 +58,7 @@ fn watch(mut command: Command, scratch: &Path, limit: Duration) -> Result<TestRe
 
 /// The suite's result.
 pub(crate) fn result(outcome: Outcome, duration: Duration) -> TestResult {
-    TestResult::new(BINARY, TEST, outcome, duration)
+    TestResult::new(DOC_TESTS, TEST, outcome, duration)
 }
 
 fn judge(ended: process::Ended, output: &str) -> Outcome {

@@ -3,13 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
 use super::{DIRECTORY, Envelope, SigningKey, statements};
 use crate::Error;
 use crate::exit::Exit;
-use crate::json::read_json;
-use crate::report::RENDERER_VERSION;
 use crate::store::{Disk, Store};
 use crate::verify::{Finding, Options, verify};
 
@@ -70,23 +66,7 @@ fn check(bundle: &Path) -> Result<(), (Exit, String)> {
             return Err((exit, problem));
         }
     }
-    match read_json(bundle, "coverage.json") {
-        Ok(Rendered { renderer_version: RENDERER_VERSION }) => Ok(()),
-        Ok(Rendered { renderer_version }) => Err((
-            Exit::NotDerived,
-            format!(
-                "its reports are of version {renderer_version}, and this is version {RENDERER_VERSION}, which cannot compare \
-                 them: sign it with what made it"
-            ),
-        )),
-        Err(error) => Err((Exit::NotIntact, error.to_string())),
-    }
-}
-
-/// Which version rendered the reports.
-#[derive(Deserialize)]
-struct Rendered {
-    renderer_version: u32,
+    Ok(())
 }
 
 /// A hidden directory beside the bundle; removed unless it was given its name.

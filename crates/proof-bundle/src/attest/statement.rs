@@ -1,5 +1,6 @@
 //! The two in-toto statements (version 1) about a bundle, made of its files and of nothing else.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use facts::DeviceFacts;
@@ -9,7 +10,7 @@ use super::{RESIDENCY, TEST_RESULT};
 use crate::Error;
 use crate::coverage::{Coverage, RequirementCoverage, Status, StatusCount, TestCount, TestCoverage, Verdict};
 use crate::hash::sha256_file;
-use crate::json::read_json;
+use crate::json::{json_text, read_json};
 use crate::junit::{self, Outcome, TestResult};
 use crate::merge::{self, Merged, MergedCoverage, MergedInput, MergedRequirement, RunStatus};
 use crate::provenance::{Commit, Provenance};
@@ -195,14 +196,14 @@ fn of_merged(bundle: &Path) -> Result<Vec<(&'static str, Vec<u8>)>, Error> {
             one
         }));
     }
-    let mut devices: Vec<&DeviceFacts> = Vec::new();
+    // Two runs on one GPU are no two GPUs.
+    let mut seen = BTreeSet::new();
+    let mut devices = Vec::new();
     for device in inputs.iter().flat_map(|input| &input.provenance.devices) {
-        // Two runs on one GPU are no two GPUs.
-        if !devices.contains(&device) {
-            devices.push(device);
+        if seen.insert(json_text(device).map_err(Error::json("provenance.json"))?) {
+            devices.push(device.clone());
         }
     }
-    let devices: Vec<DeviceFacts> = devices.into_iter().cloned().collect();
     let residency = ResidencyPredicate {
         run_id: &coverage.run_id,
         commit: &Commit { sha: coverage.commit.clone(), dirty: false },

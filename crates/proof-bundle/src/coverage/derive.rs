@@ -117,11 +117,19 @@ fn contradictions(inputs: &Inputs, evidence: &Evidence<'_>) -> Vec<Problem> {
             say(format!("{}: no test runs the scenario `{}`", scenario.feature, scenario.scenario));
         }
     }
+    let lives = evidence.tests.keys().copied().chain(mapped.values().flatten().copied());
+    if let Some(test) = lives.filter(|test| test.binary == LIVE).min() {
+        say(format!("{test} has the name of a live operation, and only tests are listed or mapped"));
+    }
     for record in inputs.records.iter().filter(|record| record.class == Class::Observed) {
         let location = &record.location;
         let listed = |test: &TestId| test.binary == LIVE || evidence.tests.contains_key(test);
         if let Some(test) = record.test.as_deref().filter(|test| !listed(test)) {
             say(format!("{location}: {test} is not among the tests of the run"));
+        }
+        let result = record.test.as_deref().and_then(|test| evidence.tests.get(test));
+        if result.is_some_and(|result| matches!(result.outcome, Outcome::NotRun(_))) {
+            say(format!("{location}: a record of a test that did not run"));
         }
         for id in record.requirements.iter() {
             // A live operation may say what it bears on: it is no test, and no requirement is proven by it.

@@ -46,10 +46,8 @@ pub fn merge(inputs: &[PathBuf], root: &Path) -> Result<(PathBuf, MergedCoverage
     }
     let mut candidates = inputs.iter().map(|directory| Candidate::read(directory)).collect::<Result<Vec<_>, _>>()?;
     candidates.sort_by(|one, other| one.run_id().cmp(other.run_id()));
-    for pair in candidates.windows(2) {
-        if let [one, other] = pair {
-            fit(one, other)?;
-        }
+    for (number, one) in (1..).zip(&candidates) {
+        candidates.iter().skip(number).try_for_each(|other| fit(one, other))?;
     }
     let Some(first) = candidates.first() else {
         return Err(refuse("there is nothing to merge"));

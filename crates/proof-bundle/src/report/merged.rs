@@ -149,7 +149,7 @@ fn runs(source: &MergedSource) -> String {
         let devices = devices(input);
         [
             code(&run.run_id),
-            escape(&input.metadata.test_mode),
+            input.metadata.test_mode.to_string(),
             escape(&first(&devices, devices.len())),
             in_words(run.verdict, &run.requirements).to_owned(),
             share(run.requirements.proven, run.requirements.total),

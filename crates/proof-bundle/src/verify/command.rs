@@ -9,7 +9,7 @@ use clap::builder::NonEmptyStringValueParser;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::{Options, Verification, parse_age, text, verify};
+use super::{Options, Verification, parse_age, plain_json, text, verify};
 use crate::attest::PublicKey;
 use crate::exit::Exit;
 use crate::sums;
@@ -85,7 +85,7 @@ pub fn run(args: &VerifyArgs) -> Result<(String, Exit), String> {
         let bundle = args.bundle.display().to_string();
         let output = Output { bundle, exit_code: exit.code(), verification: &verification };
         let text = serde_json::to_string_pretty(&output).map_err(|error| format!("cannot write JSON: {error}"))?;
-        format!("{text}\n")
+        format!("{}\n", plain_json(&text))
     } else {
         text::of(&args.bundle, &verification)
     };

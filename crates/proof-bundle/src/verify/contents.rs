@@ -12,6 +12,7 @@ use super::findings::Findings;
 use super::limits;
 use super::lines::{self, LinesRead};
 use super::listing::{ATTESTATIONS, Listing};
+use super::live::Stated;
 use crate::code_coverage::{self, CodeCoverage};
 use crate::coverage::Coverage;
 use crate::hash::sha256_hex;
@@ -29,6 +30,9 @@ pub(super) struct Contents {
     pub(super) metadata: Option<Metadata>,
     pub(super) provenance: Option<Provenance>,
     pub(super) requirements: Option<RequirementsFile>,
+    pub(super) code_coverage: Option<CodeCoverage>,
+    /// The binaries of the tests that ran.
+    pub(super) binaries: BTreeSet<String>,
     /// What the bundle says that follows from the rest.
     pub(super) coverage: Option<Coverage>,
     /// Whether more would follow from it than a bundle can hold: then nothing may be derived.
@@ -58,9 +62,7 @@ impl Contents {
                 "provenance.json" => contents.provenance = canonical::json(name, &bytes, findings),
                 "requirements.json" => contents.requirements = canonical::json(name, &bytes, findings),
                 "coverage.json" => contents.coverage = canonical::json(name, &bytes, findings),
-                code_coverage::FILE => {
-                    canonical::json::<CodeCoverage>(name, &bytes, findings);
-                }
+                code_coverage::FILE => contents.code_coverage = canonical::json(name, &bytes, findings),
                 mutants::FILE => mutants = canonical::json::<Mutants>(name, &bytes, findings),
                 "seeds.txt" => canonical::seeds(&bytes, findings),
                 junit::FILE => tests = canonical::junit(&bytes, findings),
@@ -74,7 +76,8 @@ impl Contents {
             (Some(file), Some(tests)) => limits::exceeded(file, tests, mutants.as_ref(), findings),
             (None, _) => false,
         };
-        drop((tests, mutants));
+        contents.binaries = tests.into_iter().flatten().map(|test| test.binary).collect();
+        drop(mutants);
         contents.read_lines(bundle, listing, findings);
         if let Some(listed) = listed {
             let names = listing.names().map(str::to_owned).collect();
@@ -90,9 +93,13 @@ impl Contents {
             Err(problem) => return findings.add("performance.jsonl", None, problem),
         };
         let run_id = self.provenance.as_ref().map(|provenance| provenance.run_id.as_str()).unwrap_or_default();
+        let stated = Stated {
+            devices: self.provenance.as_ref().map(|provenance| &*provenance.devices).unwrap_or_default(),
+            models: self.metadata.as_ref().map(|metadata| &*metadata.models).unwrap_or_default(),
+        };
         let read: Vec<LinesRead> = thread::scope(|scope| {
             let schema = &schema;
-            let start = |stream| scope.spawn(move || lines::read(bundle, listing, stream, run_id, schema));
+            let start = |stream| scope.spawn(move || lines::read(bundle, listing, stream, run_id, stated, schema));
             let readers: Vec<_> = Stream::ALL.into_iter().map(start).collect();
             readers.into_iter().filter_map(|reader| reader.join().ok().flatten()).collect()
         });

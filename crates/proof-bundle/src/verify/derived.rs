@@ -1,5 +1,6 @@
 //! Whether what the bundle says follows from what the run left: coverage, reports, hashes of texts, policy decisions.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use facts::DeviceClass;
@@ -10,15 +11,13 @@ use super::canonical::first_difference;
 use super::contents::{Contents, read_whole};
 use super::findings::Findings;
 use super::listing::Listing;
+use crate::code_coverage;
 use crate::coverage::{Coverage, Inputs, Status, derive};
 use crate::json::json_text;
 use crate::provenance::{Metadata, Provenance};
-use crate::records::file_of;
+use crate::records::{DOC_TESTS, file_of};
 use crate::report::{RENDERER_VERSION, render_all};
 use crate::requirement::{RequirementsFile, normalise, text_sha256};
-
-/// What is said where another version rendered the reports.
-pub(super) const NOT_COMPARED: &str = "reports not re-derived";
 
 /// What was derived again.
 pub(super) struct Derived {
@@ -39,7 +38,9 @@ pub(super) fn check(
     let mut records = Vec::new();
     let mut faults = Vec::new();
     let mut decisions = 0_usize;
+    let mut sealed = BTreeSet::new();
     for lines in &mut contents.lines {
+        sealed.append(&mut lines.sealed);
         findings.extend(std::mem::take(&mut lines.judged));
         decisions = decisions.saturating_add(lines.decisions);
         faults.extend(lines.scan.problems(file_of(lines.stream)));
@@ -51,19 +52,28 @@ pub(super) fn check(
     if contents.is_too_much {
         return Err("more would follow from it than a bundle can hold".to_owned());
     }
+    let recorded = contents.coverage.as_ref().ok_or_else(|| missing("coverage.json"))?;
+    check_version(recorded.renderer_version, findings)?;
     let requirements = contents.requirements.as_ref().ok_or_else(|| missing("requirements.json"))?;
     let provenance = contents.provenance.as_ref().ok_or_else(|| missing("provenance.json"))?;
     check_texts(requirements, findings);
-    check_provenance(provenance, contents.metadata.as_ref(), findings);
+    check_provenance(provenance, findings);
+    check_programs(provenance, &contents.binaries, findings);
+    if let Some(metadata) = &contents.metadata {
+        check_metadata(metadata, provenance, &sealed, findings);
+    }
+    if let Some(measured) = &contents.code_coverage
+        && (&measured.commit, measured.dirty) != (&provenance.commit.sha, provenance.commit.dirty)
+    {
+        findings.add(code_coverage::FILE, None, "it was measured on another commit or tree than the run's");
+    }
     let inputs = Inputs::with_records(bundle, records, faults).map_err(|error| error.to_string())?;
-    let mut coverage = derive(&inputs);
+    let coverage = derive(&inputs);
     drop(inputs);
-    let recorded = contents.coverage.as_ref().ok_or_else(|| missing("coverage.json"))?;
-    coverage.renderer_version = recorded.renderer_version;
     let bytes = read_whole(bundle, listing, "coverage.json")?;
     // What else could be rendered may be of any size.
     let reports = match check_coverage(&coverage, recorded, &bytes, findings) {
-        true => check_reports(bundle, listing, recorded.renderer_version, findings),
+        true => check_reports(bundle, listing, findings),
         false => String::new(),
     };
     let mut what = vec![
@@ -107,21 +117,21 @@ pub(super) fn differing<'a>(
     if statuses.is_empty() { "no status differs".to_owned() } else { statuses.join(", ") }
 }
 
-/// Renders the reports again where the version allows it, and says what was done.
-pub(super) fn check_reports(bundle: &Path, listing: &Listing, version: u32, findings: &mut Findings) -> String {
-    for &(name, since) in listing.kind().reports() {
-        if version >= since && !listing.has(name) {
-            findings.add(name, None, "the report is missing");
-        }
+/// Refuses what another version made: nothing here can make its reports and statements again.
+pub(super) fn check_version(version: u32, findings: &mut Findings) -> Result<(), String> {
+    if version == RENDERER_VERSION {
+        return Ok(());
     }
-    if version == 0 {
-        findings.add("coverage.json", None, "no version 0 ever rendered reports");
-    }
-    if version != RENDERER_VERSION {
-        return format!(
-            "{NOT_COMPARED}: version {version} rendered them, this is version {RENDERER_VERSION}; the rest stands"
-        );
-    }
+    let problem = format!(
+        "version {version} made the bundle, and this verifier is of version {RENDERER_VERSION}, which derives and renders other \
+         things: verify it with the verify-bundle of its own commit"
+    );
+    findings.add("coverage.json", None, problem.as_str());
+    Err(problem)
+}
+
+/// Renders the reports again, and says what was done.
+pub(super) fn check_reports(bundle: &Path, listing: &Listing, findings: &mut Findings) -> String {
     let rendered = match render_all(bundle) {
         Ok(rendered) => rendered,
         Err(error) => {
@@ -162,44 +172,72 @@ fn check_texts(file: &RequirementsFile, findings: &mut Findings) {
     }
 }
 
-/// What the two files about the run must agree on.
-fn check_provenance(provenance: &Provenance, metadata: Option<&Metadata>, findings: &mut Findings) {
+/// What `provenance.json` must hold to be about one run.
+fn check_provenance(provenance: &Provenance, findings: &mut Findings) {
     const FILE: &str = "provenance.json";
     let commit = provenance.commit.sha.get(..8).unwrap_or_default();
     if provenance.run_id.get(16..24) != Some(commit) {
         findings.add(FILE, None, "the run id does not name the commit");
     }
-    for device in provenance.devices.iter().filter(|device| device.class == DeviceClass::Gpu) {
+    let gpus = || provenance.devices.iter().filter(|device| device.class == DeviceClass::Gpu);
+    for device in gpus() {
         if device.uuid.is_zero() || device.driver_version.is_none() || device.compute_capability.is_none() {
             let problem = "a GPU has a uuid, a driver version and a compute capability, and this device does not";
             findings.add(FILE, None, problem);
         }
+    }
+    if !provenance.driver_libraries.is_empty() && gpus().next().is_none() {
+        findings.add(FILE, None, "it lists libraries of a GPU's driver, and no GPU");
     }
     let timings = &provenance.timings;
     let time = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
     if time(&timings.finished) < time(&timings.started) {
         findings.add(FILE, None, "the run ended before it began");
     }
-    let Some(metadata) = metadata else {
-        return;
-    };
+}
+
+/// Each program of the tests that ran has one digest, and one of its sources.
+fn check_programs(provenance: &Provenance, binaries: &BTreeSet<String>, findings: &mut Findings) {
+    let lists = [("test_binaries", &provenance.test_binaries), ("test_sources", &provenance.test_sources)];
+    for (list, files) in lists {
+        if !files.is_sorted_by(|one, next| one.name < next.name) {
+            findings.add("provenance.json", None, format!("{list} is not sorted by name, each once"));
+        }
+        let names: BTreeSet<&str> = files.iter().map(|file| file.name.as_str()).collect();
+        // rustdoc builds the doc tests and keeps no program of them.
+        let absent = binaries.iter().find(|binary| *binary != DOC_TESTS && !names.contains(binary.as_str()));
+        if let Some(binary) = absent {
+            findings.add(
+                "provenance.json",
+                None,
+                format!("{list} has no digest for {binary}, whose tests the run lists"),
+            );
+        }
+    }
+}
+
+/// What the two files about the run must agree on, and whether the models that it lists were sealed.
+fn check_metadata(metadata: &Metadata, provenance: &Provenance, sealed: &BTreeSet<usize>, findings: &mut Findings) {
+    const FILE: &str = "metadata.json";
     if metadata.git_sha != provenance.commit.sha {
-        findings.add("metadata.json", None, "its commit is not the one that provenance.json names");
+        findings.add(FILE, None, "its commit is not the one that provenance.json names");
     }
     if metadata.gpu_devices != provenance.devices {
-        findings.add("metadata.json", None, "its devices are not those that provenance.json names");
+        findings.add(FILE, None, "its devices are not those that provenance.json names");
     }
-    let mode = metadata.test_mode.as_str();
-    let classes: Vec<&str> = provenance.devices.iter().map(|device| device.class.as_str()).collect();
-    let is_gpu = mode == DeviceClass::Gpu.as_str();
+    let mode = metadata.test_mode;
+    let is_gpu = mode == DeviceClass::Gpu;
     // A run that came to no device has a mode all the same; that it is a GPU is more than it can know.
-    if classes.iter().any(|class| *class != mode) || (is_gpu && classes.is_empty()) {
-        findings.add("metadata.json", None, "its test mode is not the class of each device that provenance.json names");
+    if provenance.devices.iter().any(|device| device.class != mode) || (is_gpu && provenance.devices.is_empty()) {
+        findings.add(FILE, None, "its test mode is not the class of each device that provenance.json names");
     }
     if is_gpu && !metadata.environment.cuda_available {
-        findings.add("metadata.json", None, "its test mode is gpu, and no CUDA device could be used");
+        findings.add(FILE, None, "its test mode is gpu, and no CUDA device could be used");
     }
     if provenance.rustc.lines().next() != Some(metadata.environment.rust_version.as_str()) {
-        findings.add("metadata.json", None, "its Rust version is not the one that provenance.json names");
+        findings.add(FILE, None, "its Rust version is not the one that provenance.json names");
+    }
+    for (_, model) in metadata.models.iter().enumerate().filter(|(number, _)| !sealed.contains(number)) {
+        findings.add(FILE, None, format!("no live operation sealed the model {} that it lists", model.name));
     }
 }

@@ -1,5 +1,6 @@
 //! A `.jsonl` file, read once from its first byte to its last: its hash, its chain, each line's form, schema and decisions.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -7,6 +8,7 @@ use evidence::Stream;
 
 use super::findings::Findings;
 use super::listing::Listing;
+use super::live::Stated;
 use super::policy;
 use crate::hash::Sha256;
 use crate::records::{FaultKind, Scan, file_of, scan};
@@ -26,6 +28,8 @@ pub(super) struct LinesRead {
     pub(super) judged: Findings,
     /// How many policy decisions were judged again.
     pub(super) decisions: usize,
+    /// The models that live operations sealed, by their numbers in `metadata.json`.
+    pub(super) sealed: BTreeSet<usize>,
 }
 
 /// Reads the file of `stream`; `None` when it cannot be read, which the listing knows.
@@ -34,6 +38,7 @@ pub(super) fn read(
     listing: &Listing,
     stream: Stream,
     run_id: &str,
+    stated: Stated<'_>,
     schema: &Checker,
 ) -> Option<LinesRead> {
     let file = file_of(stream);
@@ -46,12 +51,22 @@ pub(super) fn read(
         Ok(opened) => opened,
         Err(problem) => {
             form.add(file, None, problem);
-            let scan = Scan::default();
-            return Some(LinesRead { stream, digest: String::new(), scan, count: 0, form, judged, decisions: 0 });
+            let (scan, sealed) = (Scan::default(), BTreeSet::new());
+            return Some(LinesRead {
+                stream,
+                digest: String::new(),
+                scan,
+                count: 0,
+                form,
+                judged,
+                decisions: 0,
+                sealed,
+            });
         }
     };
     let mut input = Hashing { input: input.take(bytes), sha256: Sha256::default() };
     let mut decisions = 0_usize;
+    let mut sealed = BTreeSet::new();
     let mut count = 0_usize;
     let mut written = Vec::new();
     let scan = scan(&mut input, stream, run_id, |number, line, value| {
@@ -67,6 +82,10 @@ pub(super) fn read(
             Ok(count) => decisions = decisions.saturating_add(count),
             Err(problem) => judged.add(file, Some(number), problem),
         }
+        match stated.check(value) {
+            Ok(model) => sealed.extend(model),
+            Err(problem) => judged.add(file, Some(number), problem),
+        }
     });
     for fault in &scan.faults {
         match fault.kind {
@@ -77,7 +96,7 @@ pub(super) fn read(
         }
     }
     // A file that was given up is broken anyway: its hash is that of what was read.
-    Some(LinesRead { stream, digest: input.sha256.to_hex(), scan, count, form, judged, decisions })
+    Some(LinesRead { stream, digest: input.sha256.to_hex(), scan, count, form, judged, decisions, sealed })
 }
 
 /// Hashes what is read through it.

@@ -19,6 +19,9 @@ const LINES_LIMIT: u64 = 512 << 20;
 /// The most that any other file may have, in bytes; it is read whole.
 const FILE_LIMIT: u64 = 64 << 20;
 
+/// The most that a signed statement may have, in bytes: it is parsed before anyone knows who signed it.
+const ATTESTATION_LIMIT: u64 = 16 << 20;
+
 /// More than any directory of a bundle holds.
 pub(super) const ENTRIES_LIMIT: usize = 64;
 
@@ -43,19 +46,11 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// The files that must be there whatever version wrote them.
+    /// The files that must be there.
     fn required(self) -> Vec<&'static str> {
         match self {
-            Self::Run => REQUIRED.into_iter().chain(Stream::ALL.into_iter().map(file_of)).collect(),
-            Self::Merged => REQUIRED_OF_MERGED.to_vec(),
-        }
-    }
-
-    /// The reports, each with the first version of the renderer that makes it.
-    pub(super) fn reports(self) -> &'static [(&'static str, u32)] {
-        match self {
-            Self::Run => &REPORTS,
-            Self::Merged => &REPORTS_OF_MERGED,
+            Self::Run => REQUIRED.into_iter().chain(REPORTS).chain(Stream::ALL.into_iter().map(file_of)).collect(),
+            Self::Merged => REQUIRED_OF_MERGED.into_iter().chain(REPORTS_OF_MERGED).collect(),
         }
     }
 
@@ -63,12 +58,13 @@ impl Kind {
     fn limit_of(self, path: &str) -> Option<u64> {
         let is_lines = self == Self::Run && Stream::ALL.into_iter().any(|stream| file_of(stream) == path);
         let is_optional = self == Self::Run && OPTIONAL.contains(&path);
-        let is_report = self.reports().iter().any(|(name, _)| *name == path);
         if is_lines {
             return Some(LINES_LIMIT);
         }
-        (is_report || is_optional || self.required().contains(&path) || ATTESTATIONS.contains(&path))
-            .then_some(FILE_LIMIT)
+        if ATTESTATIONS.contains(&path) {
+            return Some(ATTESTATION_LIMIT);
+        }
+        (is_optional || self.required().contains(&path)).then_some(FILE_LIMIT)
     }
 }
 
@@ -114,7 +110,7 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    /// Lists `bundle`. What does not belong there, and what is missing whatever version wrote it, is a finding.
+    /// Lists `bundle`. What does not belong there, and what is missing, is a finding.
     pub(super) fn read(bundle: &Path, kind: Kind, findings: &mut Findings) -> Self {
         let mut listing = Self { kind, ..Self::default() };
         listing.read_directory(bundle, "", findings);
@@ -193,11 +189,6 @@ impl Listing {
     /// Whether an entry has the name of a file of a bundle and must not be opened. Then nothing may be opened by its name.
     pub(super) fn has_refused(&self) -> bool {
         self.refused
-    }
-
-    /// What the directory is to hold.
-    pub(super) fn kind(&self) -> Kind {
-        self.kind
     }
 
     /// Whether the file may be read.

@@ -9,12 +9,13 @@ use time::format_description::well_known::Rfc3339;
 
 use super::canonical::{self, first_difference};
 use super::contents::{compare, read_whole};
-use super::derived::{check_reports, differing};
+use super::derived::{check_reports, check_version, differing};
 use super::findings::{Check, Findings};
 use super::limits;
 use super::listing::{ENTRIES_LIMIT, Kind, Listing};
 use super::trust::Envelopes;
 use super::{Examined, Options, Shown, Verification, examine, not_asked};
+use crate::attest::DIRECTORY;
 use crate::hash::sha256_hex;
 use crate::json::json_text;
 use crate::merge::{FILE, INPUTS, Input, Merge, MergedCoverage, derive, input_path, is_merged, is_run_id};
@@ -196,8 +197,10 @@ fn are_too_large(bundle: &Path, run_ids: &[String]) -> bool {
     let (mut all, mut held) = (0_u64, 0_u64);
     for run_id in run_ids {
         // What cannot be listed is found later.
-        let Ok(entries) = fs::read_dir(input_path(bundle, run_id)) else { continue };
-        for entry in entries.take(ENTRIES_LIMIT).filter_map(Result::ok) {
+        let input = input_path(bundle, run_id);
+        let directories =
+            [input.join(DIRECTORY), input].into_iter().filter_map(|directory| fs::read_dir(directory).ok());
+        for entry in directories.flat_map(|entries| entries.take(ENTRIES_LIMIT)).filter_map(Result::ok) {
             let bytes = entry.metadata().map(|metadata| metadata.len()).unwrap_or_default();
             all = all.saturating_add(bytes);
             if HELD.iter().any(|name| entry.file_name() == *name) {
@@ -221,6 +224,7 @@ fn check_derived(
     let merge = own.merge.as_ref().ok_or_else(|| missing(FILE))?;
     let requirements = own.requirements.as_ref().ok_or_else(|| missing("requirements.json"))?;
     let (recorded, bytes) = own.coverage.as_ref().ok_or_else(|| missing("coverage.json"))?;
+    check_version(recorded.renderer_version, findings)?;
     check_run_id(merge, findings);
     let read: Vec<Input> = inputs.iter().filter_map(|(_, input)| to_input(input)).collect();
     let is_complete = read.len() == inputs.len();
@@ -234,8 +238,7 @@ fn check_derived(
     if merge.inputs.iter().map(|input| &input.run_id).ne(inputs.iter().map(|(run_id, _)| run_id)) {
         return Err(format!("{FILE} lists other runs than {INPUTS}/ holds"));
     }
-    let mut coverage = derive(&merge.run_id, &read, requirements);
-    coverage.renderer_version = recorded.renderer_version;
+    let coverage = derive(&merge.run_id, &read, requirements);
     let follows = match json_text(&coverage) {
         Ok(text) if text == *bytes => true,
         Ok(text) => {
@@ -256,10 +259,9 @@ fn check_derived(
     )];
     // What else could be rendered may be of any size.
     if follows {
-        what.push(check_reports(bundle, listing, recorded.renderer_version, findings));
+        what.push(check_reports(bundle, listing, findings));
     }
-    let sums_digest = own.digests.get(sums::FILE).map(String::as_str);
-    what.extend(envelopes.check_statements(bundle, listing, sums_digest, recorded.renderer_version, findings));
+    what.extend(envelopes.check_statements(bundle, listing, findings));
     Ok((what, coverage, read))
 }
 
@@ -300,12 +302,10 @@ fn check_inputs(
             findings.add(within("requirements.json"), None, "it is not the one of the merged bundle");
         }
     }
-    for pair in read.windows(2) {
-        if let [one, other] = pair
-            && let Some(what) = one.provenance.of_other_sources(&other.provenance)
-        {
+    for other in read.iter().skip(1) {
+        if let Some(what) = read.first().and_then(|first| first.provenance.of_other_sources(&other.provenance)) {
             let within = format!("{INPUTS}/{}/provenance.json", other.provenance.run_id);
-            findings.add(within, None, format!("it names the commit of the run before it, and {what} differ"));
+            findings.add(within, None, format!("it names the commit of the first run, and {what} differ"));
         }
     }
     if Merge::of(&merge.run_id, &merge.generated_at, read) != *merge {

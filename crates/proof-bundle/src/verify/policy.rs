@@ -14,8 +14,8 @@ struct Judged {
 
 /// Judges again what an observed record says was decided, and returns how many decisions it states.
 ///
-/// A record states decisions in its member `decisions`, and their outcomes in what it observed; one that names a `policy`
-/// must. Declared records count for nothing and are not judged.
+/// A record states decisions in its member `decisions`, and their outcomes in what it observed; one that names a `policy` or
+/// observed outcomes must. Declared records count for nothing and are not judged.
 pub(super) fn judge_again(record: &Value) -> Result<usize, String> {
     if record.get("class") != Some(&Value::String("observed".to_owned())) {
         return Ok(0);
@@ -23,6 +23,9 @@ pub(super) fn judge_again(record: &Value) -> Result<usize, String> {
     let decisions = match (record.get("decisions"), record.get("policy")) {
         (Some(decisions), _) => decisions,
         (None, Some(_)) => return Err("it names a policy and states no decision with the facts behind it".to_owned()),
+        (None, None) if record.pointer("/observed/outcomes").is_some() => {
+            return Err("it observed outcomes and states no decision with the facts behind it".to_owned());
+        }
         (None, None) => return Ok(0),
     };
     let decisions = Vec::<Judged>::deserialize(decisions)

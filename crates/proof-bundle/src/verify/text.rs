@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use super::derived::NOT_COMPARED;
 use super::{Check, Shown, ShownRun, Verification};
 use crate::exit::Exit;
 use crate::report::reorders;
@@ -16,7 +15,7 @@ const NON_CLAIMS: &str = "Not claimed: evidence supports a control and certifies
 pub(super) fn of(bundle: &Path, verification: &Verification) -> String {
     let exit = verification.exit();
     let mut text =
-        format!("{}\n  bundle     {}\n", verdict(verification, exit), one_line(&bundle.display().to_string()));
+        format!("{}\n  bundle     {}\n", headline(verification, exit), one_line(&bundle.display().to_string()));
     for (name, check) in verification.checks() {
         text.push_str(&line(name, check));
     }
@@ -33,13 +32,6 @@ pub(super) fn of(bundle: &Path, verification: &Verification) -> String {
     }
     text.push_str(&format!("\n{NON_CLAIMS}\n"));
     text
-}
-
-fn verdict(verification: &Verification, exit: Exit) -> String {
-    let is_skipped = |what: &String| what.contains(NOT_COMPARED);
-    let skipped = matches!(&verification.derived, Check::Holds { what } if what.iter().any(is_skipped));
-    let but = if skipped { "; another version made its reports, and nothing compared them" } else { "" };
-    format!("{}{but}", headline(verification, exit))
 }
 
 fn headline(verification: &Verification, exit: Exit) -> String {
@@ -136,13 +128,48 @@ fn run_of(run: &Shown) -> String {
 /// in it must not make a line of ours.
 #[must_use]
 pub fn one_line(text: &str) -> String {
-    let hidden = |character: char| character.is_control() || reorders(character);
     text.chars().fold(String::with_capacity(text.len()), |mut plain, character| {
-        if hidden(character) {
+        if is_obeyed(character) {
             plain.extend(character.escape_unicode());
         } else {
             plain.push(character);
         }
         plain
     })
+}
+
+/// JSON text that says the same without the characters that a terminal obeys: within its strings JSON has a form for each
+/// (RFC 8259, section 7). Line breaks between its members stay.
+#[must_use]
+pub fn plain_json(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut plain, character| {
+        if is_obeyed(character) && character != '\n' {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                plain.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            plain.push(character);
+        }
+        plain
+    })
+}
+
+/// Whether a terminal obeys the character, or shows others in another order for it.
+fn is_obeyed(character: char) -> bool {
+    character.is_control() || reorders(character)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_obeys_nothing_in_json_that_still_says_the_same() {
+        let text = "{\n  \"nonce\": \"a\u{202e}\u{9b}31m\u{2028}\u{e0001}b\"\n}";
+        let plain = plain_json(text);
+        assert!(plain.is_ascii(), "{plain}");
+        let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+        assert!(read(text).is_some());
+        assert_eq!(read(&plain), read(text));
+    }
 }

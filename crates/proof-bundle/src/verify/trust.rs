@@ -8,7 +8,6 @@ use super::contents::read_whole;
 use super::findings::{Check, Findings};
 use super::listing::{ATTESTATIONS, Listing, TEST_RESULT_FILE};
 use crate::attest::{DIRECTORY, Envelope, PublicKey, RESIDENCY_PREDICATE, TEST_RESULT_PREDICATE, statements};
-use crate::report::RENDERER_VERSION;
 use crate::sums;
 
 /// The envelopes of a bundle that are in their one form, by name.
@@ -72,25 +71,9 @@ impl Envelopes {
     }
 
     /// Compares each statement with the one that follows from the bundle's files; says what was done.
-    pub(super) fn check_statements(
-        &self,
-        bundle: &Path,
-        listing: &Listing,
-        sums_digest: Option<&str>,
-        renderer_version: u32,
-        findings: &mut Findings,
-    ) -> Option<String> {
+    pub(super) fn check_statements(&self, bundle: &Path, listing: &Listing, findings: &mut Findings) -> Option<String> {
         if self.0.is_empty() || listing.has_refused() {
             return None;
-        }
-        if renderer_version != RENDERER_VERSION {
-            // What every version says alike.
-            for (name, envelope) in &self.0 {
-                if let Err(problem) = is_about(name, envelope.payload(), sums_digest) {
-                    findings.add(*name, None, problem);
-                }
-            }
-            return Some("statements not re-derived, for the same reason".to_owned());
         }
         let derived = match statements(bundle) {
             Ok(derived) => derived,

@@ -7,8 +7,6 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use evidence::{Record, Stream};
-use policy::PolicyRecord;
 use proof_bundle::attest::{self, Envelope, PAYLOAD_TYPE, PublicKey, SigningKey, pae};
 use proof_bundle::coverage::{Inputs, derive};
 use proof_bundle::exit::Exit;
@@ -18,7 +16,7 @@ use ring::digest::{SHA256, digest};
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use serde_json::{Value, json};
 
-use crate::fixture::{Fixture, Spooled, device};
+use crate::fixture::Fixture;
 
 pub(crate) const PRIVATE: &str = include_str!("../keys/ed25519.pem");
 pub(crate) const PUBLIC: &str = include_str!("../keys/ed25519.pub.pem");
@@ -186,27 +184,7 @@ pub(crate) fn trusting() -> Options {
 
 /// A healthy run with a live record of a policy decision.
 pub(crate) fn with_a_decision() -> Fixture {
-    let mut fixture = Fixture::healthy();
-    let facts = PolicyRecord {
-        device: device("simulated"),
-        allocations: Vec::new(),
-        probe: None,
-        capacity: None,
-        requested_bytes: 0,
-        ordinal: 0,
-    };
-    let outcomes = json!({"outcomes": ["simulated"]});
-    let record = Record::new(Stream::PolicyEnforcement, "vram_only_policy")
-        .device("simulated")
-        .field("policy", "vram_only")
-        .field("decisions", json!([{"decision": facts.judge(), "record": facts}]));
-    fixture.spooled.push(Spooled {
-        binary: "live".to_owned(),
-        test: "vram_only_policy".to_owned(),
-        claims: Vec::new(),
-        records: vec![(Stream::PolicyEnforcement, record, outcomes.clone(), outcomes)],
-    });
-    fixture
+    Fixture { decides: true, ..Fixture::healthy() }
 }
 
 pub(crate) fn sha256(bytes: &[u8]) -> String {

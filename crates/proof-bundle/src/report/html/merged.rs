@@ -104,7 +104,7 @@ fn runs(source: &MergedSource) -> Html {
         };
         [
             input_file(&run.run_id, "report.html", code(&run.run_id)),
-            format!("{}: {}", clip(&input.metadata.test_mode, 40), clip(&devices(input).join("; "), 400)).into(),
+            format!("{}: {}", input.metadata.test_mode, clip(&devices(input).join("; "), 400)).into(),
             mark(sign, word),
             share(run.requirements.proven, run.requirements.total).into(),
             share(run.tests.passed, run.tests.listed).into(),

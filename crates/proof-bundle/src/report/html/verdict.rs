@@ -170,7 +170,7 @@ fn device(source: &Source) -> Html {
                 "fine",
                 [
                     "Test mode ".into(),
-                    code(&metadata.test_mode),
+                    code(metadata.test_mode.as_str()),
                     ": ".into(),
                     clip(&metadata.device_reason, 400).into(),
                     ". Classes of device observed: ".into(),
