@@ -8,7 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
-use std::sync::Arc;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
 
 use cuda_ffi::{Device, DriverError, DriverFault, FakeDriver, Leaks, MemoryId, NoGpu, Operation, discover};
 use evidence::{Stream, check_on, proves};
@@ -133,6 +134,37 @@ fn a_fault_at_any_driver_call_is_an_error_and_leaves_the_books_right() {
         }
     }
     assert_eq!(faults, 139 * CODES.len(), "the operations make other calls than before: count them again");
+}
+
+/// What `tracing` writes.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_context_that_is_not_made_current_again_is_no_error_and_a_warning() {
+    let (driver, device) = one();
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
+    let warned = || String::from_utf8(std::mem::take(&mut *log.0.lock().unwrap())).unwrap();
+    tracing::subscriber::with_default(subscriber, || {
+        device.synchronize().unwrap();
+        assert_eq!(warned(), "");
+        // The first call makes the device's context current, the second the thread's own.
+        driver.plant(DriverFault::at("cuCtxSetCurrent", 2, 2));
+        device.synchronize().unwrap();
+    });
+    let told = warned();
+    assert!(told.contains("WARN") && told.contains("function=\"cuCtxSetCurrent\" code=2"), "{told}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use cust::context::Context;
 use cust::device::Device;
-use cust::sys::{self, CUcontext, CUresult};
+use cust::sys::{self, CUcontext};
 
 use super::call::{direct, forget_failure, through_cust};
 use crate::{DriverError, Operation};
@@ -55,11 +55,17 @@ fn current(operation: Operation) -> Result<CUcontext, DriverError> {
     Ok(context)
 }
 
+/// A context that somebody destroyed meanwhile cannot be made current again. No operation of ours is undone by that, so it is
+/// no error of one.
 fn make_current(context: CUcontext) {
     // SAFETY: null unbinds the thread's context; any other handle was this thread's current context a call ago.
-    if unsafe { sys::cuCtxSetCurrent(context) } != CUresult::CUDA_SUCCESS {
-        // A context that somebody destroyed meanwhile cannot be made current again.
-        forget_failure();
+    if let Err(error) = direct(Operation::Open, unsafe { sys::cuCtxSetCurrent(context) }) {
+        let (function, code) = (error.function(), error.code());
+        tracing::warn!(
+            function,
+            code,
+            "this thread's former context is not current again: its next CUDA calls may fail"
+        );
     }
 }
 
