@@ -45,8 +45,10 @@
 //! | a second launch with one guard | [`VramError::AlreadyLaunched`]; verify again for another execution |
 //! | release while a guard lives | [`VramError::InUse`]; nothing is released |
 //! | every handle dropped while a guard lives | the guard keeps the memory until it is dropped |
+//! | a guard that is forgotten (`std::mem::forget`) | the shard stays in use, and its memory is neither overwritten nor freed |
 //! | a handle dropped after its manager | its memory is overwritten and freed all the same |
 //! | memory that cannot be overwritten or freed | [`VramError::Quarantined`], a critical event, the device is stopped |
+//! | a device that its driver loses | [`VramError::Driver`], a critical event, the device is stopped |
 //! | a broken policy rule | [`VramError::PolicyViolated`], a critical event, the manager is stopped |
 //! | sealing, verifying, launching, enforcing, attesting, or asking for facts, memory or a stream on a stopped manager | [`VramError::Stopped`] with the cause; `release`, `used_vram` and `verify_attestation` still work |
 //! | an event that cannot be kept | [`VramError::Audit`]; sealing is rolled back, nothing is lent, released memory stays released |
