@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Command;
+
+use proof_bundle::provenance::git;
 
 use crate::error::XtaskError;
 
@@ -11,13 +12,8 @@ use crate::error::XtaskError;
 /// # Errors
 /// [`XtaskError::Start`] without git, [`XtaskError::Input`] outside a repository.
 pub(crate) fn files(root: &Path) -> Result<BTreeSet<String>, XtaskError> {
-    let mut command = Command::new("git");
-    command.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(root);
-    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
-        command.env_remove(name);
-    }
-    command.env("GIT_NO_REPLACE_OBJECTS", "1");
-    let output = command.output().map_err(|source| XtaskError::Start { program: "git".into(), source })?;
+    let output = git(root).args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).output();
+    let output = output.map_err(|source| XtaskError::Start { program: "git".into(), source })?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         return Err(XtaskError::Input(format!("git cannot list the sources: {}", said.lines().next().unwrap_or("?"))));

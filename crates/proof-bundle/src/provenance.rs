@@ -1,120 +1,15 @@
 //! Where a bundle comes from: `metadata.json` for people, `provenance.json` for checking.
 
+mod commit;
+
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Output};
 
 use facts::{DeviceClass, DeviceFacts};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{Error, hash};
-
-/// The state of the source tree.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Commit {
-    /// The commit's full id, hexadecimal.
-    pub sha: String,
-    /// Whether tracked files were changed or untracked files were there that the commit does not ignore, or `git` is told to
-    /// look away from changes of a tracked file, or to compare it only after a filter. Of untracked files that only this
-    /// machine ignores, those count that a build or a proof reads.
-    pub dirty: bool,
-}
-
-impl Commit {
-    /// Asks `git` for the commit checked out around `directory`.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Commit`] outside a repository, before its first commit, or without `git`.
-    pub fn read(directory: impl AsRef<Path>) -> Result<Self, Error> {
-        let directory = directory.as_ref();
-        let sha = git(directory, &["rev-parse", "--verify", "HEAD"])?.trim().to_owned();
-        // The configuration may say that untracked files or changed submodules are not shown.
-        let status = ["status", "--porcelain", "--untracked-files=all", "--ignore-submodules=none"];
-        let changed = !git(directory, &status)?.trim().is_empty();
-        Ok(Self {
-            sha,
-            dirty: changed
-                || has_filtered_files(directory)?
-                || has_unwatched_files(directory)?
-                || has_hidden_sources(directory)?,
-        })
-    }
-
-    /// The top directory of the repository around `directory`.
-    pub(crate) fn top_level(directory: &Path) -> Result<std::path::PathBuf, Error> {
-        Ok(git(directory, &["rev-parse", "--show-toplevel"])?.trim_end_matches('\n').into())
-    }
-}
-
-/// Whether a tracked file around `directory` is marked `assume-unchanged` (a lower-case letter) or `skip-worktree` (`S`):
-/// `git status` does not show its changes.
-fn has_unwatched_files(directory: &Path) -> Result<bool, Error> {
-    let files = git(directory, &["ls-files", "-v", "--", ":/"])?;
-    Ok(files.lines().any(|line| line.starts_with(|tag: char| tag.is_ascii_lowercase() || tag == 'S')))
-}
-
-/// Whether `git` compares a tracked file around `directory` with its commit only after a filter: then what is compared is what
-/// the filter says, not what lies there.
-fn has_filtered_files(directory: &Path) -> Result<bool, Error> {
-    let unfiltered = ":(top,exclude,attr:!filter)";
-    Ok(!git(directory, &["ls-files", "--", ":(top)", unfiltered])?.is_empty())
-}
-
-/// What cargo, a compiler, a test or a proof reads without being told of it by name.
-const SOURCES: [&str; 14] = [
-    ":(top)*.rs",
-    ":(top)*.toml",
-    ":(top,glob)**/.cargo/**",
-    ":(top,glob)**/Cargo.lock",
-    ":(top,glob)**/rust-toolchain",
-    ":(top)*.feature",
-    ":(top,glob)**/specs/*.md",
-    ":(top)*.snap",
-    ":(top)*.c",
-    ":(top)*.h",
-    ":(top)*.cu",
-    ":(top)*.cuh",
-    ":(top)*.S",
-    ":(top)*.s",
-];
-
-/// Whether an untracked file around `directory` is one of [`SOURCES`] and is ignored by this machine alone: by
-/// `.git/info/exclude` or `core.excludesFile`. The commit's own `.gitignore` files are of the tree.
-fn has_hidden_sources(directory: &Path) -> Result<bool, Error> {
-    let others = ["ls-files", "--others", "--exclude-per-directory=.gitignore", "--"];
-    Ok(!git(directory, &[others.as_slice(), &SOURCES].concat())?.is_empty())
-}
-
-fn git(directory: &Path, arguments: &[&str]) -> Result<String, Error> {
-    let fault = |problem: String| Error::Commit { directory: directory.to_owned(), problem };
-    let Output { status, stdout, stderr } = Command::new("git")
-        .args(arguments)
-        .current_dir(directory)
-        // A git hook sets these for its own repository.
-        .env_remove("GIT_DIR")
-        .env_remove("GIT_WORK_TREE")
-        .env_remove("GIT_INDEX_FILE")
-        // Otherwise `git replace` shows another commit under the name of this one.
-        .env("GIT_NO_REPLACE_OBJECTS", "1")
-        .output()
-        .map_err(|error| fault(format!("git did not start: {error}")))?;
-    if !status.success() {
-        let text = String::from_utf8_lossy(&stderr);
-        return Err(fault(refusal(&text)));
-    }
-    String::from_utf8(stdout).map_err(|_| fault("git printed something else than UTF-8".to_owned()))
-}
-
-/// What git said on stderr, on one line, and what to do about it.
-fn refusal(stderr: &str) -> String {
-    let line = stderr.lines().next().unwrap_or("git failed");
-    // A repository of another user; git names the command, with the directory as it wants it, on a later line.
-    match stderr.lines().map(str::trim).find(|line| line.contains("safe.directory")) {
-        Some(command) => format!("{line}: if you trust what is in it, run `{command}`"),
-        None => format!("{line}: run inside a git repository with at least one commit"),
-    }
-}
+pub use commit::{Commit, git};
 
 /// A file and its SHA-256.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -304,30 +199,4 @@ pub struct ModelFile {
 
 fn write_file_name<S: Serializer>(path: &str, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(path.rsplit('/').next().unwrap_or_default())
-}
-
-#[cfg(test)]
-#[allow(
-    clippy::arithmetic_side_effects,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_refusal_of_git_comes_with_what_to_do() {
-        let foreign = "fatal: detected dubious ownership in repository at '/r'\nTo add an exception for this directory, \
-                       call:\n\n\tgit config --global --add safe.directory /r\n";
-        assert_eq!(
-            refusal(foreign),
-            "fatal: detected dubious ownership in repository at '/r': if you trust what is in it, run `git config \
-             --global --add safe.directory /r`"
-        );
-        let none = "fatal: not a git repository (or any of the parent directories): .git\n";
-        assert!(refusal(none).ends_with(": run inside a git repository with at least one commit"));
-    }
 }
