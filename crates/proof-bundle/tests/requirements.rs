@@ -118,7 +118,19 @@ fn what_does_not_follow_the_format_is_refused_with_its_line() {
         ("### AB-001 First", "###\tAB-001 First", 9, "a heading is"),
         ("### 20§1.2 Second", "\t### 20§1.2 Second", 20, "a heading is"),
         ("  one   thing.", "one thing.\n\n #### AB-002 More", 14, "a heading is"),
-        ("### AB-001 First", "**AB-001** First", 14, "a field stands under"),
+        ("### AB-001 First", "**AB-001** First", 11, "a sentence with MUST"),
+        ("Some words.", "**AB-002**: it MUST do more.", 30, "a sentence with MUST"),
+        ("Some words.", "- Kind: product", 30, "a field stands under"),
+        ("Some words.", "AB-002 More\n---", 31, "a heading is"),
+        ("Some words.", "AB-002 More\n  ===  ", 31, "a heading is"),
+        ("Some words.", "- AB-002 More\n  -", 31, "a heading is"),
+        ("Some words.", "> ### AB-002", 30, "a heading is"),
+        ("Some words.", " - ### AB-002", 30, "a heading is"),
+        ("Some words.", "12)\t> * #### AB-002", 30, "a heading is"),
+        ("Some words.", "Words.<H3 id=a>AB-002</H3>", 30, "no HTML"),
+        ("## Core", "## Core<h3>AB-002</h3>", 5, "no HTML"),
+        ("First thing", "First thing\r### AB-002 More", 9, "a carriage return"),
+        ("Some words.", "Words.\r### AB-002 More", 30, "a carriage return"),
         ("### 20§1.2 Second", "### AB-001 Second", 20, "defined already"),
         ("| AB-001, 20§1.2 |", "| AB-001, AB-009 |", 34, "`AB-009` is not defined"),
         ("| AB-001, 20§1.2 |", "| |", 34, "names no requirement"),
@@ -128,6 +140,41 @@ fn what_does_not_follow_the_format_is_refused_with_its_line() {
         assert!(GOOD.contains(from), "{from}");
         let error = parse(&[("20_bad.md", &GOOD.replacen(from, to, 1))]).expect_err(to).to_string();
         assert!(error.contains(&format!("20_bad.md:{line}: ")) && error.contains(what), "{to:?}: {error}");
+    }
+}
+
+#[test]
+fn what_looks_like_a_heading_or_a_list_and_is_none_is_read() {
+    for (from, to) in [
+        ("Some words.", "- One.\n- Two - three.\n1. Four <hr> five.\n\n> Six # seven = eight."),
+        ("Some words.", "MUSTARD, a <head>, and -1."),
+        ("\n", "\r\n"),
+    ] {
+        let read = parse(&[("20_good.md", &GOOD.replace(from, to))]).unwrap();
+        assert_eq!(read.requirements.len(), 2, "{to:?}");
+    }
+}
+
+#[test]
+fn what_nothing_reads_is_refused_beside_the_specifications() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    for read in ["20_good.md", "README.md", "coverage.snapshot.json"] {
+        fs::write(path(read), GOOD).unwrap();
+    }
+    fs::create_dir(path("features")).unwrap();
+    parse_specs(directory.path()).unwrap();
+    for unread in ["30_more.MD", "30_more.markdown", ".30_more.md", "30_more.txt"] {
+        fs::write(path(unread), "").unwrap();
+        let error = parse_specs(directory.path()).unwrap_err().to_string();
+        assert!(error.contains(unread), "{error}");
+        fs::remove_file(path(unread)).unwrap();
+    }
+    for unread in ["more", "30_more.md"] {
+        fs::create_dir(path(unread)).unwrap();
+        let error = parse_specs(directory.path()).unwrap_err().to_string();
+        assert!(error.contains("nothing reads it"), "{error}");
+        fs::remove_dir(path(unread)).unwrap();
     }
 }
 

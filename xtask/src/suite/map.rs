@@ -212,9 +212,10 @@ fn feature_files(directory: &Path) -> Result<Vec<PathBuf>, XtaskError> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(XtaskError::read(directory))? {
         let path = entry.map_err(XtaskError::read(directory))?.path();
-        if path.extension().is_some_and(|extension| extension == "feature") {
-            files.push(path);
+        if path.is_dir() || path.extension().is_none_or(|extension| extension != "feature") {
+            return Err(XtaskError::Input(format!("{} is no .feature file: put it elsewhere", path.display())));
         }
+        files.push(path);
     }
     files.sort();
     Ok(files)
@@ -392,5 +393,13 @@ mod tests {
         let feature = "Feature: F\n\n  @MS-001 @00§2.1\n  Scenario: it holds, always\n    Given x\n\n  Scenario: untagged\n    Given y\n";
         let expected = [entry("acceptance::scenarios", "seal_model::it_holds,_always", &["00§2.1", "MS-001"])];
         assert_eq!(map(&[("specs/features/seal_model.feature", feature)], &[]), expected);
+    }
+
+    #[test]
+    fn what_is_no_feature_file_is_refused_beside_the_scenarios() {
+        for file in ["more.FEATURE", "more/more.feature", "more.feature.md"] {
+            let error = read(&[(&format!("specs/features/{file}"), "Feature: F")], &[]).err().expect(file).to_string();
+            assert!(error.contains("is no .feature file"), "{error}");
+        }
     }
 }

@@ -53,10 +53,17 @@ fn documents(directory: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(directory).map_err(Error::io("list", directory))? {
         let path = entry.map_err(Error::io("list", directory))?.path();
-        let is_document = path.extension().is_some_and(|extension| extension == "md")
-            && path.file_name().is_some_and(|name| name != "README.md");
-        if is_document {
-            paths.push(path);
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let (is_directory, is_document) = (path.is_dir(), name.ends_with(".md") && name != "README.md");
+        match name {
+            "README.md" | "coverage.snapshot.json" if !is_directory => {}
+            "features" if is_directory => {}
+            _ if is_document && !is_directory => paths.push(path),
+            _ => {
+                let problem = "nothing reads it: specifications are README.md, NN_title.md, coverage.snapshot.json and \
+                               features/, so rename it or put it elsewhere";
+                return Err(fault(&path, 0, problem));
+            }
         }
     }
     paths.sort();
@@ -65,6 +72,31 @@ fn documents(directory: &Path) -> Result<Vec<PathBuf>, Error> {
 
 fn fault(file: &Path, line: usize, problem: impl Into<String>) -> Error {
     Error::Specification { file: file.to_owned(), line, problem: problem.into() }
+}
+
+/// Whether a line has a tag from `<h1>` to `<h6>`.
+fn has_html_heading(line: &str) -> bool {
+    line.to_lowercase().split("<h").skip(1).any(|rest| rest.starts_with(|level: char| ('1'..='6').contains(&level)))
+}
+
+/// Whether a reader of Markdown can see a heading in a line that is none of ours: within quotes and lists, or since it
+/// underlines the line before (`=` or `-`).
+fn shows_a_heading(line: &str) -> bool {
+    let mut rest = line.trim();
+    while let Some(inner) = within(rest) {
+        rest = inner;
+    }
+    let is_only = |mark: char| !rest.is_empty() && rest.chars().all(|character| character == mark);
+    rest.starts_with('#') || is_only('=') || is_only('-')
+}
+
+/// What follows the marker of a quote or of a list's item, if the line begins with one.
+fn within(line: &str) -> Option<&str> {
+    let digits = line.trim_start_matches(|character: char| character.is_ascii_digit());
+    let after_number = (digits.len() < line.len()).then(|| digits.strip_prefix(['.', ')'])).flatten();
+    let item = line.strip_prefix(['-', '*', '+']).or(after_number);
+    let inner = line.strip_prefix('>').or_else(|| item.filter(|inner| inner.starts_with(char::is_whitespace)))?;
+    Some(inner.trim_start())
 }
 
 /// An id that a table names.
@@ -114,7 +146,11 @@ impl<'a> Parser<'a> {
     }
 
     fn read(&mut self, line: &str) -> Result<(), Error> {
-        if let Some(heading) = line.strip_prefix("### ") {
+        if line.contains('\r') {
+            Err(self.fault("a carriage return ends a line for a reader of Markdown and not here: remove it"))
+        } else if has_html_heading(line) {
+            Err(self.fault("a heading is no HTML: write it with `#`, or the tag in other words"))
+        } else if let Some(heading) = line.strip_prefix("### ") {
             self.close_draft()?;
             self.open_draft(heading)
         } else if let Some(heading) = line.strip_prefix("## ") {
@@ -127,14 +163,17 @@ impl<'a> Parser<'a> {
             }
             self.title = Some(normalise(heading));
             Ok(())
-        } else if line.trim_start().starts_with('#') {
+        } else if shows_a_heading(line) {
             Err(self.fault(
-                "a heading is `# `, `## ` or `### ` at the beginning of its line, and nothing else begins with `#`",
+                "a heading is `# `, `## ` or `### ` at the beginning of its line: nothing else begins with `#`, in a quote or a \
+                 list either, and no line is only `=` or `-`",
             ))
         } else if self.draft.is_some() {
             self.read_requirement(line)
         } else if line.contains("- Kind: ") {
             Err(self.fault("a field stands under the `### ` heading of its requirement"))
+        } else if line.split(|character: char| !character.is_alphanumeric()).any(|word| word == "MUST") {
+            Err(self.fault("a sentence with MUST is a requirement, under a `### ` heading of its own"))
         } else {
             if table::is_row(line) && (self.section == "Roll-ups" || self.section == "Vulnerabilities") {
                 self.rows.push(Row::new(&self.section, self.line, line));
