@@ -34,6 +34,7 @@ mod suite;
 mod table;
 mod tidy;
 mod verify;
+mod watch;
 mod workspace;
 
 use std::process::ExitCode;

@@ -222,6 +222,13 @@ fn a_tree_or_a_test_binary_that_changes_during_the_run_makes_no_bundle() {
     case.proof(&[]).refuses(12, &["the working tree changed", "(clean)", "(dirty)"]);
     assert_eq!(case.bundles(), Vec::<String>::new());
 
+    let puts_back = "super::double(0), 0);
+        let text = std::fs::read(\"src/lib.rs\").unwrap();
+        std::fs::write(\"src/lib.rs\", text).unwrap(";
+    let case = Case::with(|case| case.replace("src/lib.rs", "super::double(0), 0", puts_back));
+    case.proof(&[]).refuses(12, &["src/lib.rs was written to"]);
+    assert_eq!(case.bundles(), Vec::<String>::new());
+
     let replaces = "super::double(0), 0);
         let executable = std::env::current_exe().unwrap();
         let bytes = [std::fs::read(&executable).unwrap(), vec![0]].concat();
@@ -246,6 +253,33 @@ fn a_dirty_tree_is_said_to_be_dirty() {
     let run = case.proof(&[]).ends(0, &["the working tree differs from it"]);
     let provenance = std::fs::read_to_string(run.bundle().join("provenance.json")).unwrap();
     assert!(provenance.contains("\"dirty\": true"), "{provenance}");
+}
+
+#[test]
+fn sources_that_the_repository_ignores_are_not_said_to_be_of_its_commit() {
+    let case = Case::with(|case| {
+        std::fs::create_dir(case.path("tests/more")).unwrap();
+        std::fs::rename(case.path(TESTS), case.path("tests/more/doubling.rs")).unwrap();
+        case.replace("Cargo.toml", TESTS, "tests/more/doubling.rs");
+        case.write(".gitignore", "/target/\n/proof_bundles/\n/tests/more/\n");
+    });
+    case.proof(&[]).ends(0, &["the working tree differs from it"]);
+
+    let case = Case::new();
+    std::fs::remove_dir_all(case.path(".git")).unwrap();
+    let around = tempfile::tempdir().unwrap();
+    let inner = around.path().join("work");
+    std::fs::rename(case.path(""), &inner).unwrap();
+    std::fs::create_dir(case.path("")).unwrap();
+    std::fs::write(around.path().join(".gitignore"), "/work/\n").unwrap();
+    for arguments in [["init", "--quiet"].as_slice(), &["add", "--all"], &["commit", "--quiet", "--message=around"]] {
+        let mut git = Command::new("git");
+        git.args(["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]).args(arguments);
+        assert!(git.current_dir(around.path()).status().unwrap().success());
+    }
+    let mut command = xtask();
+    command.args(["proof", "--device", "simulated", "--root"]).arg(&inner);
+    finish(command).ends(0, &["the working tree differs from it"]);
 }
 
 #[test]

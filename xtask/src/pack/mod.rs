@@ -15,6 +15,7 @@ use crate::exit::Exit;
 use crate::progress::{note, step};
 use crate::suite::build;
 use crate::suite::map::Map;
+use crate::watch::Watch;
 use crate::workspace::{self, Workspace};
 use crate::{output, process};
 
@@ -55,10 +56,11 @@ pub(crate) fn run(args: &PackArgs) -> Result<Exit, XtaskError> {
         None => workspace::find_root()?,
     };
     // What a proof would refuse there is refused here, before anything takes time.
-    let commit = Commit::read(&root)?;
+    let before = Commit::read(&root)?;
     let workspace = Workspace::load(&root)?;
     parse_specs(root.join("specs"))?;
-    Map::read(&root, &workspace)?;
+    let watch = Watch::start(&root, &Map::read(&root, &workspace)?)?;
+    let commit = watch.commit(before.clone());
     let name = kit_name(&commit);
     let out = match &args.out {
         Some(out) => std::path::absolute(out).map_err(XtaskError::write(out))?,
@@ -81,7 +83,8 @@ pub(crate) fn run(args: &PackArgs) -> Result<Exit, XtaskError> {
     let kit = scratch.path().join(&name);
     let sha256 = stage::stage(&kit, &root, &workspace, &commit, &built)?;
     process::check_interrupted()?;
-    if Commit::read(&root)? != commit {
+    watch.check()?;
+    if Commit::read(&root)? != before {
         let problem = "the working tree changed while the kit was built: run again and leave it alone meanwhile";
         return Err(XtaskError::Input(problem.to_owned()));
     }

@@ -35,6 +35,7 @@ use crate::sources::Sources;
 use crate::suite::build::TestBinary;
 use crate::suite::map::Map;
 use crate::suite::{TEMPORARY, run as tests};
+use crate::watch::Watch;
 use crate::workspace::Workspace;
 use args::BundleType;
 pub(crate) use args::ProofArgs;
@@ -57,13 +58,15 @@ pub(crate) fn run(args: &ProofArgs) -> Result<Exit, XtaskError> {
     let models = args.models.iter().map(|path| Model::open(path)).collect::<Result<Vec<_>, _>>()?;
     device.check_room(&models)?;
     let tool = args.code_coverage.then(|| Tool::find(&root)).transpose()?;
-    let commit = origin.commit()?;
-    if commit.dirty {
-        note("the working tree differs from its commit: the bundle says so");
-    }
+    let before = origin.commit()?;
     let specifications = parse_specs(root.join("specs"))?;
     let workspace = origin.workspace()?;
     let map = Map::read(&root, &workspace)?;
+    let watch = origin.watch(&map)?;
+    let commit = watch.as_ref().map_or(before.clone(), |watch| watch.commit(before.clone()));
+    if commit.dirty {
+        note("the working tree differs from its commit: the bundle says so");
+    }
     let sources = Sources::read(&root, &workspace, &map)?;
     let mutants = Mutants::read_file(root.join(mutants::DIRECTORY), mutants::SUMMARY)?;
     let out = match &args.out {
@@ -80,7 +83,7 @@ pub(crate) fn run(args: &ProofArgs) -> Result<Exit, XtaskError> {
     let code_coverage = tool.map(|tool| tool.measure(&what)).transpose()?;
     let gpu = (device.class == vram_residency::DeviceClass::Gpu).then_some(device.index);
     let toolchain = origin.toolchain()?;
-    let suite = Suite::run(args, &origin, &workspace, &map, scratch.path(), gpu)?;
+    let suite = Suite::run(args, &origin, &workspace, &map, watch.as_ref(), scratch.path(), gpu)?;
     step("running the live operations");
     // A panic there comes back as an error of one line; a backtrace above it would bury it.
     let hook = std::panic::take_hook();
@@ -93,7 +96,8 @@ pub(crate) fn run(args: &ProofArgs) -> Result<Exit, XtaskError> {
 
     step("writing the bundle");
     process::check_interrupted()?;
-    check_unchanged(&commit, &origin.commit()?)?;
+    check_unchanged(&before, &origin.commit()?)?;
+    watch.as_ref().map_or(Ok(()), Watch::check)?;
     // Only now, so that no test could find it.
     let bundle = StagedBundle::new(&out, bundle_type, &commit.sha)?;
     let plan = Plan {
@@ -156,6 +160,7 @@ impl Suite {
         origin: &Origin,
         workspace: &Workspace,
         map: &Map,
+        watch: Option<&Watch>,
         scratch: &Path,
         gpu: Option<u32>,
     ) -> Result<Self, XtaskError> {
@@ -164,6 +169,7 @@ impl Suite {
             std::fs::create_dir(directory).map_err(XtaskError::write(directory))?;
         }
         let binaries = origin.tests(workspace, scratch)?;
+        watch.map_or(Ok(()), Watch::check)?;
         let settings = tests::Settings {
             root: &origin.root(),
             spool: &spool,

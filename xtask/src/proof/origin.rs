@@ -17,6 +17,8 @@ use crate::kit::Kit;
 use crate::progress::step;
 use crate::suite::build::{self, TestBinary};
 use crate::suite::doctests;
+use crate::suite::map::Map;
+use crate::watch::Watch;
 use crate::workspace::{self, Workspace};
 
 /// Where the tests come from.
@@ -71,6 +73,14 @@ impl Origin {
                 kit.check_unchanged()?;
                 Ok(kit.manifest().commit.clone())
             }
+        }
+    }
+
+    /// Watches the files that the tests are built from; None where they are not built here.
+    pub(super) fn watch(&self, map: &Map) -> Result<Option<Watch>, XtaskError> {
+        match self {
+            Self::Checkout(root) => Watch::start(root, map).map(Some),
+            Self::Kit(_) => Ok(None),
         }
     }
 
