@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
+use proof_bundle::verify::one_line;
 use vram_residency::VramError;
 
 use crate::exit::Exit;
@@ -91,13 +92,7 @@ impl XtaskError {
             cause = error.source();
         }
         // A path can hold anything, and a terminal obeys some of it.
-        line.replace('\n', " ").chars().fold(String::new(), |mut shown, character| {
-            match character.is_control() {
-                true => shown.extend(character.escape_debug()),
-                false => shown.push(character),
-            }
-            shown
-        })
+        one_line(&line.replace('\n', " "))
     }
 }
 
@@ -115,8 +110,8 @@ mod tests {
 
     #[test]
     fn an_error_is_one_line_that_no_terminal_obeys() {
-        let path = Path::new("a\u{1b}[31m\u{9b}\nb");
+        let path = Path::new("a\u{1b}[31m\u{9b}\u{202e}\u{2028}\nb");
         let error = XtaskError::read(path)(std::io::Error::other("no\r\nway"));
-        assert_eq!(error.line(), "cannot read a\\u{1b}[31m\\u{9b} b: no\\r way");
+        assert_eq!(error.line(), "cannot read a\\u{1b}[31m\\u{9b}\\u{202e}\\u{2028} b: no\\u{d} way");
     }
 }

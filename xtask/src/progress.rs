@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use proof_bundle::junit::{Outcome, TestResult};
+use proof_bundle::verify::one_line;
 
 use crate::output;
 
@@ -13,12 +14,12 @@ const PLAIN_LINES: u64 = 10;
 
 /// Announces a step of the command.
 pub(crate) fn step(text: &str) {
-    output::say(&format!("==> {text}"));
+    output::say(&format!("==> {}", one_line(text)));
 }
 
 /// A detail of the step.
 pub(crate) fn note(text: &str) {
-    output::say(&format!("    {text}"));
+    output::say(&format!("    {}", one_line(text)));
 }
 
 /// The progress of something with a known length.

@@ -283,6 +283,33 @@ fn sources_that_the_repository_ignores_are_not_said_to_be_of_its_commit() {
 }
 
 #[test]
+fn when_signing_fails_the_summary_says_so_with_the_exit_code_of_the_process() {
+    let place = tempfile::tempdir().unwrap();
+    let key = keygen(place.path());
+    let removes = format!("super::double(0), 0); let _ = std::fs::remove_file({key:?}); assert_eq!(0, 0");
+    let case = Case::with(|case| case.replace("src/lib.rs", "super::double(0), 0", &removes));
+    let run = case.proof(&["--key", key.to_str().unwrap(), "--json"]);
+    let summary: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(
+        (run.code, &summary["exit_code"], &summary["signed"]),
+        (12, &12.into(), &false.into()),
+        "{}",
+        run.stderr
+    );
+    assert!(summary["result"].as_str().unwrap().ends_with("and signing failed"), "{summary}");
+    let bundle = Path::new(summary["bundle"].as_str().unwrap());
+    assert!(bundle.join("SHA256SUMS").is_file() && !bundle.join(DIRECTORY).exists());
+}
+
+#[test]
+fn nothing_that_a_test_says_reaches_a_terminal_as_a_command() {
+    let says = "super::double(0), 0); panic!(\"\\u{9b}2J\\u{202e}x\\u{2028}y\\nnext\"";
+    let case = Case::with(|case| case.replace("src/lib.rs", "super::double(0), 0", says));
+    let run = case.proof(&[]).ends(10, &["2J\\u{202e}x\\u{2028}y", "\n    next"]);
+    assert!(!run.stdout.contains(['\u{9b}', '\u{202e}', '\u{2028}']), "{}", run.stdout);
+}
+
+#[test]
 fn without_a_repository_a_device_or_a_place_the_run_refuses_at_once() {
     let case = Case::new();
     case.write("file", "x");

@@ -241,13 +241,17 @@ impl Plan<'_> {
         let coverage = proof_bundle::run::assemble(&bundle, run)?;
         process::check_interrupted()?;
         let directory = bundle.publish()?;
-        let signed = self.keys.as_ref().map_or(Ok(String::new()), |keys| {
+        let summary = Summary::new(&coverage, self.device, &provenance.commit.sha, dirty, live, &directory);
+        let signed = self.keys.as_ref().map(|keys| {
             step("signing the bundle");
             keys.sign(&directory)
         });
-        let summary = Summary::new(&coverage, self.device, &provenance.commit.sha, dirty, live, &directory);
+        let summary = match &signed {
+            Some(signed) => summary.with_signature(signed),
+            None => summary,
+        };
         output::print(&if self.args.json { format!("{:#}\n", summary.to_json()) } else { format!("{summary}\n") })?;
-        signed?.lines().for_each(note);
+        signed.transpose()?.unwrap_or_default().lines().for_each(note);
         Ok(summary.exit())
     }
 

@@ -6,17 +6,19 @@ use std::path::{Path, PathBuf};
 
 use proof_bundle::coverage::{Coverage, Problem, RequirementCoverage, Status, StatusCount, TestCount};
 use proof_bundle::junit::NEEDS_A_GPU;
+use proof_bundle::verify::one_line;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::device::Chosen;
+use crate::error::XtaskError;
 use crate::exit::Exit;
 use crate::live::{Live, Ran};
 
 /// The summary; its JSON form is what `--json` prints.
 #[derive(Debug, Serialize)]
 pub(super) struct Summary {
-    result: &'static str,
+    result: String,
     exit_code: u8,
     run_id: String,
     device: Device,
@@ -35,6 +37,8 @@ pub(super) struct Summary {
     live_operations: Vec<Ran>,
     notes: Vec<String>,
     bundle: PathBuf,
+    /// Whether it was signed with the keys that were given, if any were.
+    signed: bool,
     #[serde(skip)]
     exit: Exit,
 }
@@ -76,7 +80,7 @@ impl Summary {
         bundle: &Path,
     ) -> Self {
         let verdict = coverage.verdict();
-        let (exit, result) = (Exit::from(verdict), verdict.meaning());
+        let (exit, result) = (Exit::from(verdict), verdict.meaning().to_owned());
         let sum = |count: fn(&proof_bundle::coverage::FeatureCoverage) -> usize| {
             coverage.features.iter().map(count).fold(0_usize, usize::saturating_add)
         };
@@ -112,8 +116,20 @@ impl Summary {
             live_operations: live.ran.clone(),
             notes: live.notes.clone(),
             bundle: bundle.to_owned(),
+            signed: false,
             exit,
         }
+    }
+
+    /// The same of a bundle that was to be signed.
+    pub(super) fn with_signature(mut self, signed: &Result<String, XtaskError>) -> Self {
+        self.signed = signed.is_ok();
+        if let Err(error) = signed {
+            self.result.push_str(", and signing failed");
+            self.exit = error.exit();
+            self.exit_code = self.exit.code();
+        }
+        self
     }
 
     pub(super) fn exit(&self) -> Exit {
@@ -134,7 +150,7 @@ impl NotProven {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { tests, requirements, scenarios, .. } = self;
-        writeln!(f, "device        {}: {}", self.device.class, self.device.reason)?;
+        writeln!(f, "device        {}: {}", self.device.class, one_line(&self.device.reason))?;
         let tree = if self.dirty { ", and the working tree differs from it" } else { "" };
         writeln!(f, "commit        {}{tree}", self.commit)?;
         writeln!(
@@ -166,15 +182,15 @@ impl fmt::Display for Summary {
         let holding = records.saturating_sub(broken.len());
         writeln!(f, "live          {} operations, {holding} of {records} records hold", self.live_operations.len())?;
         for name in broken {
-            writeln!(f, "  does not hold: {name}")?;
+            writeln!(f, "  does not hold: {}", one_line(name))?;
         }
         for text in &self.notes {
-            writeln!(f, "  note: {text}")?;
+            writeln!(f, "  note: {}", one_line(text))?;
         }
         for one in &self.not_proven {
             writeln!(f, "{} {}", one.id, one.status.as_str())?;
             for reason in &one.reasons {
-                writeln!(f, "  {reason}")?;
+                writeln!(f, "  {}", lines(reason))?;
             }
         }
         let (waiting, not_passed): (Vec<_>, Vec<_>) =
@@ -185,13 +201,18 @@ impl fmt::Display for Summary {
         if !not_passed.is_empty() {
             writeln!(f, "tests that did not pass")?;
             for test in not_passed {
-                writeln!(f, "  {}: {}", test.test, test.reason.replace('\n', "\n    "))?;
+                writeln!(f, "  {}: {}", one_line(&test.test), lines(&test.reason))?;
             }
         }
         for problem in &self.problems {
-            writeln!(f, "problem: {}", problem.message)?;
+            writeln!(f, "problem: {}", one_line(&problem.message))?;
         }
         writeln!(f, "result        {} (exit code {})", self.result, self.exit_code)?;
         write!(f, "{}", self.bundle.display())
     }
+}
+
+/// What a test said, indented below its first line.
+fn lines(text: &str) -> String {
+    text.lines().map(one_line).collect::<Vec<_>>().join("\n    ")
 }
