@@ -8,9 +8,8 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use proof_bundle::provenance::FileDigest;
-
 use crate::error::XtaskError;
+use crate::sources::sha256_hex;
 
 /// Variables that cargo sets for a program that it builds or runs, by exact name.
 const SET_BY_CARGO: [&str; 5] =
@@ -29,8 +28,9 @@ fn is_leaked(name: &OsStr) -> bool {
     SET_BY_CARGO.contains(&name) || SET_BY_CARGO_PREFIXES.iter().chain(&OURS).any(|prefix| name.starts_with(prefix))
 }
 
-/// Variables that change what cargo builds, by exact name: its own, and those of build scripts that compile C.
-const OF_BUILDS: [&str; 14] = [
+/// Variables that change what cargo builds, by exact name: its own, those of build scripts that compile C, and those of a C
+/// compiler and linker themselves.
+const OF_BUILDS: [&str; 23] = [
     "AR",
     "ARFLAGS",
     "CARGO_ENCODED_RUSTDOCFLAGS",
@@ -38,6 +38,15 @@ const OF_BUILDS: [&str; 14] = [
     "CARGO_INCREMENTAL",
     "CC",
     "CFLAGS",
+    "COMPILER_PATH",
+    "CPATH",
+    "CPLUS_INCLUDE_PATH",
+    "CXX",
+    "CXXFLAGS",
+    "C_INCLUDE_PATH",
+    "GCC_EXEC_PREFIX",
+    "LD_RUN_PATH",
+    "LIBRARY_PATH",
     "RUSTC",
     "RUSTC_BOOTSTRAP",
     "RUSTC_WORKSPACE_WRAPPER",
@@ -48,17 +57,20 @@ const OF_BUILDS: [&str; 14] = [
 ];
 
 /// The same, by prefix.
-const OF_BUILDS_PREFIXES: [&str; 10] = [
+const OF_BUILDS_PREFIXES: [&str; 13] = [
     "AR_",
     "CARGO_BUILD_",
     "CARGO_PROFILE_",
     "CARGO_TARGET_",
     "CC_",
     "CFLAGS_",
+    "CXXFLAGS_",
+    "CXX_",
     "HOST_C",
     "TARGET_AR",
     "TARGET_CC",
     "TARGET_CFLAGS",
+    "TARGET_CXX",
 ];
 
 /// Variables of those prefixes that say only where a build goes: nothing of it changes, and places are nobody's business.
@@ -74,7 +86,7 @@ fn changes_builds(name: &str) -> bool {
 /// the checkout, of which the digest is kept.
 ///
 /// # Errors
-/// [`XtaskError::Bundle`] when a configuration cannot be read.
+/// [`XtaskError::Read`] when a configuration cannot be read, [`XtaskError::Input`] when it says what a bundle could not show.
 pub(crate) fn of_builds(root: &Path) -> Result<BTreeMap<String, String>, XtaskError> {
     let text = |(name, value): (OsString, OsString)| {
         (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
@@ -90,21 +102,41 @@ pub(crate) fn of_builds(root: &Path) -> Result<BTreeMap<String, String>, XtaskEr
 /// The configuration that cargo reads from the directories above `root` and from `home`: what it is, without a place on this
 /// machine, and its SHA-256.
 fn configurations(root: &Path, home: Option<&Path>) -> Result<BTreeMap<String, String>, XtaskError> {
-    let above = root.ancestors().enumerate().skip(1).map(|(levels, directory)| {
-        let levels = if levels == 1 { "1 level".to_owned() } else { format!("{levels} levels") };
-        (format!("cargo config {levels} above"), directory.join(".cargo"))
+    // cargo knows no links on the way to where it is started.
+    let root = root.canonicalize().map_err(XtaskError::read(root))?;
+    let levels = root.ancestors().enumerate().map(|(levels, directory)| {
+        let name = match levels {
+            0 => None,
+            1 => Some("1 level above".to_owned()),
+            _ => Some(format!("{levels} levels above")),
+        };
+        (name, directory.join(".cargo"))
     });
-    let home = home.map(|home| ("cargo config in CARGO_HOME".to_owned(), root.join(home)));
+    let home = home.map(|home| (Some("in CARGO_HOME".to_owned()), root.join(home)));
     let mut found = BTreeMap::new();
-    for (name, directory) in above.chain(home) {
+    for (name, directory) in levels.chain(home) {
         // Where both are there, cargo reads the first.
-        if let Some(file) =
-            ["config", "config.toml"].map(|file| directory.join(file)).iter().find(|file| file.is_file())
-        {
-            found.insert(name, FileDigest::of("", file)?.sha256);
+        let files = ["config", "config.toml"].map(|file| directory.join(file));
+        let Some(file) = files.iter().find(|file| file.is_file()) else { continue };
+        let text = std::fs::read_to_string(file).map_err(XtaskError::read(file))?;
+        check_configuration(&text).map_err(|problem| XtaskError::Input(format!("{}: {problem}", file.display())))?;
+        if let Some(name) = name {
+            found.insert(format!("cargo config {name}"), sha256_hex(text.as_bytes()));
         }
     }
     Ok(found)
+}
+
+/// Refuses what a bundle would not show: files besides this one, and a compiler that [`rustc`] does not ask.
+fn check_configuration(text: &str) -> Result<(), String> {
+    let table: toml::Table = toml::from_str(text).map_err(|error| format!("it is no TOML: {}", error.message()))?;
+    if table.contains_key("include") {
+        return Err("no bundle could say what it includes: write that into this file instead of `include`".to_owned());
+    }
+    if table.get("build").is_some_and(|build| build.get("rustc").is_some()) {
+        return Err("name the compiler with the variable RUSTC instead of `build.rustc`".to_owned());
+    }
+    Ok(())
 }
 
 /// Removes from `command` what this process inherited and must not pass on.
@@ -125,9 +157,14 @@ pub(crate) fn cargo(root: &Path) -> Command {
     command
 }
 
+/// The compiler that cargo takes.
+fn compiler(variable: impl Fn(&str) -> Option<OsString>) -> OsString {
+    variable("RUSTC").or_else(|| variable("CARGO_BUILD_RUSTC")).unwrap_or_else(|| OsString::from("rustc"))
+}
+
 /// What the compiler of the workspace prints for `argument`.
 pub(crate) fn rustc(root: &Path, argument: &str) -> Result<String, XtaskError> {
-    let mut command = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| OsString::from("rustc")));
+    let mut command = Command::new(compiler(|name| std::env::var_os(name)));
     scrub(&mut command);
     let output = command
         .arg(argument)
@@ -185,8 +222,19 @@ mod tests {
 
     #[test]
     fn what_changes_the_c_of_a_dependency_is_told_from_the_rest() {
-        for change in
-            ["CC", "CFLAGS", "AR", "CC_x86_64-unknown-linux-gnu", "TARGET_CFLAGS", "HOST_CC", "RUSTC_BOOTSTRAP"]
+        for change in [
+            "CC",
+            "CFLAGS",
+            "AR",
+            "CC_x86_64-unknown-linux-gnu",
+            "TARGET_CFLAGS",
+            "HOST_CC",
+            "RUSTC_BOOTSTRAP",
+            "CPATH",
+        ] {
+            assert!(changes_builds(change), "{change}");
+        }
+        for change in ["LIBRARY_PATH", "C_INCLUDE_PATH", "GCC_EXEC_PREFIX", "CXX", "CXXFLAGS_x86_64", "TARGET_CXXFLAGS"]
         {
             assert!(changes_builds(change), "{change}");
         }
@@ -204,17 +252,42 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         };
-        write("above/root/.cargo/config.toml", "of the commit");
+        write("above/root/.cargo/config.toml", "of = 'the commit'");
         let home = dir.path().join("home");
         let found = || configurations(&root, Some(&home)).unwrap();
         assert_eq!(found(), BTreeMap::new());
-        write("above/.cargo/config.toml", "one");
-        write(".cargo/config", "two");
+        write("above/.cargo/config.toml", "a = 'one'");
+        write(".cargo/config", "a = 'two'");
         write(".cargo/config.toml", "not read beside the other");
-        write("home/config.toml", "three");
+        write("home/config.toml", "a = 'three'");
         let expected = [("1 level above", "one"), ("2 levels above", "two"), ("in CARGO_HOME", "three")]
-            .map(|(place, text)| (format!("cargo config {place}"), crate::sources::sha256_hex(text.as_bytes())));
+            .map(|(place, text)| (format!("cargo config {place}"), sha256_hex(format!("a = '{text}'").as_bytes())));
         assert_eq!(found(), expected.into());
+        for place in ["above/root/.cargo/config.toml", "above/.cargo/config.toml", "home/config.toml"] {
+            for (text, words) in [
+                ("include = ['more.toml']", "instead of `include`"),
+                ("[build]\nrustc = 'other'", "instead of `build.rustc`"),
+                ("build.rustc = 'other'", "instead of `build.rustc`"),
+                ("[", "is no TOML"),
+            ] {
+                write(place, text);
+                let error = configurations(&root, Some(&home)).unwrap_err().to_string();
+                assert!(error.contains(place) && error.contains(words), "{error}");
+            }
+            write(place, "[build]\nrustflags = []");
+        }
+        configurations(&root, Some(&home)).unwrap();
+        let link = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(&root, link.path().join("root")).unwrap();
+        assert_eq!(configurations(&link.path().join("root"), Some(&home)).unwrap(), found());
+    }
+
+    #[test]
+    fn the_compiler_that_is_asked_is_the_one_that_cargo_takes() {
+        let asked = |set: &[&str]| compiler(|name| set.contains(&name).then(|| OsString::from(name)));
+        assert_eq!(asked(&["RUSTC", "CARGO_BUILD_RUSTC"]), "RUSTC");
+        assert_eq!(asked(&["CARGO_BUILD_RUSTC", "RUSTC_WRAPPER"]), "CARGO_BUILD_RUSTC");
+        assert_eq!(asked(&["PATH"]), "rustc");
     }
 
     #[test]

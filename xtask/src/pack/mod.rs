@@ -17,7 +17,7 @@ use crate::suite::build;
 use crate::suite::map::Map;
 use crate::watch::Watch;
 use crate::workspace::{self, Workspace};
-use crate::{output, process};
+use crate::{env, output, process};
 
 /// The profile of the test binaries in a kit, which the workspace's `Cargo.toml` defines.
 const PROFILE: &str = "kit";
@@ -61,6 +61,7 @@ pub(crate) fn run(args: &PackArgs) -> Result<Exit, XtaskError> {
     parse_specs(root.join("specs"))?;
     let watch = Watch::start(&root, &Map::read(&root, &workspace)?)?;
     let commit = watch.commit(before.clone());
+    env::of_builds(&root)?;
     let name = kit_name(&commit);
     let out = match &args.out {
         Some(out) => std::path::absolute(out).map_err(XtaskError::write(out))?,

@@ -67,6 +67,7 @@ pub(crate) fn run(args: &ProofArgs) -> Result<Exit, XtaskError> {
     if commit.dirty {
         note("the working tree differs from its commit: the bundle says so");
     }
+    let toolchain = origin.toolchain()?;
     let sources = Sources::read(&root, &workspace, &map)?;
     let mutants = Mutants::read_file(root.join(mutants::DIRECTORY), mutants::SUMMARY)?;
     let out = match &args.out {
@@ -82,7 +83,6 @@ pub(crate) fn run(args: &ProofArgs) -> Result<Exit, XtaskError> {
         Measure { root: &root, workspace: &workspace, commit: &commit, scratch: scratch.path(), seed: args.seed };
     let code_coverage = tool.map(|tool| tool.measure(&what)).transpose()?;
     let gpu = (device.class == vram_residency::DeviceClass::Gpu).then_some(device.index);
-    let toolchain = origin.toolchain()?;
     let suite = Suite::run(args, &origin, &workspace, &map, watch.as_ref(), scratch.path(), gpu)?;
     step("running the live operations");
     // A panic there comes back as an error of one line; a backtrace above it would bury it.

@@ -67,7 +67,7 @@ impl<'a> Entry<'a> {
     fn parse(line: &'a str) -> Option<(&'a str, Self)> {
         let (entry, path) = line.split_once('\t')?;
         let mut words = entry.split(' ');
-        Some((path, Self { mode: words.next()?, id: words.last()? }))
+        Some((path, Self { mode: words.next()?, id: words.next_back()? }))
     }
 
     /// Whether it lies at `path`.
