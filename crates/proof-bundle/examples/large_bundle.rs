@@ -159,7 +159,7 @@ fn provenance(run_id: &str) -> Provenance {
         sources: Vec::new(),
         test_sources: binaries(),
         driver_libraries: Vec::new(),
-        program_sha256: None,
+        program_sha256: "c".repeat(64),
         kit: None,
         nonce: None,
         timings: RunTimings { started: TIME.to_owned(), finished: TIME.to_owned() },

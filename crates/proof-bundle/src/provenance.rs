@@ -62,9 +62,8 @@ pub struct Provenance {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub driver_libraries: Vec<FileDigest>,
     /// SHA-256 of the program that judged the tests and made the live operations, with the library that it has in it;
-    /// lower-case hexadecimal. No such member in bundles older than it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub program_sha256: Option<String>,
+    /// lower-case hexadecimal.
+    pub program_sha256: String,
     /// The kit that the test binaries came in; no such member when they were built on the host that ran them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kit: Option<Kit>,

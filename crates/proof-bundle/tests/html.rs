@@ -331,20 +331,9 @@ fn hostile() -> Fixture {
 /// Adds the hostile text to every text in `value` that is free: not a word of ours, which the files could not be read
 /// without.
 fn poison(value: &mut Value, name: &str) {
-    const OURS: [&str; 10] = [
-        "status",
-        "result",
-        "kind",
-        "class",
-        "uuid",
-        "driver_model",
-        "ecc_mode",
-        "severity",
-        "renderer_version",
-        "test_mode",
-    ];
+    const OURS: &str = "status result kind class uuid driver_model ecc_mode severity renderer_version test_mode";
     match value {
-        Value::String(text) if !OURS.contains(&name) => text.push_str(HOSTILE),
+        Value::String(text) if OURS.split(' ').all(|ours| ours != name) => text.push_str(HOSTILE),
         Value::Array(items) => items.iter_mut().for_each(|item| poison(item, name)),
         Value::Object(members) => members.iter_mut().for_each(|(name, value)| poison(value, name)),
         _ => {}

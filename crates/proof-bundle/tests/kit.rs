@@ -68,13 +68,11 @@ fn a_run_of_no_kit_has_no_such_member_and_says_nothing_of_one() {
 }
 
 #[test]
-fn the_program_that_judged_is_a_digest_or_there_is_no_such_member() {
-    for (program, holds) in [(None, true), (Some("c".repeat(64)), true), (Some("target/xtask".to_owned()), false)] {
+fn the_program_that_judged_is_a_digest() {
+    for (program, holds) in [("c".repeat(64), true), ("target/xtask".to_owned(), false)] {
         let mut fixture = Fixture::healthy();
         fixture.program_sha256.clone_from(&program);
         let bundle = Bundle::unsigned(fixture);
-        let provenance = fs::read_to_string(bundle.file("provenance.json")).unwrap();
-        assert_eq!(provenance.contains("program_sha256"), program.is_some());
         assert_eq!(bundle.verify().intact.holds(), holds, "{program:?}");
     }
 }

@@ -301,7 +301,7 @@ impl Plan<'_> {
             kernel_images: self.kernel_images()?,
             devices: live.devices.clone(),
             driver_libraries: self.driver_libraries(),
-            program_sha256: Some(source::digest("", Path::new("/proc/self/exe"))?.sha256),
+            program_sha256: source::digest("", Path::new("/proc/self/exe"))?.sha256,
             kit: self.kit.clone(),
             nonce: self.args.nonce.clone(),
             timings: proof_bundle::provenance::RunTimings { started, finished: proof_bundle::now() },
