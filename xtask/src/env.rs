@@ -57,7 +57,7 @@ const OF_BUILDS: [&str; 23] = [
 ];
 
 /// The same, by prefix.
-const OF_BUILDS_PREFIXES: [&str; 13] = [
+const OF_BUILDS_PREFIXES: [&str; 15] = [
     "AR_",
     "CARGO_BUILD_",
     "CARGO_PROFILE_",
@@ -66,6 +66,8 @@ const OF_BUILDS_PREFIXES: [&str; 13] = [
     "CFLAGS_",
     "CXXFLAGS_",
     "CXX_",
+    "ARFLAGS_",
+    "HOST_AR",
     "HOST_C",
     "TARGET_AR",
     "TARGET_CC",
@@ -82,8 +84,8 @@ fn changes_builds(name: &str) -> bool {
     OF_BUILDS.contains(&name) || (prefixed && !PLACES.contains(&name))
 }
 
-/// What around the checkout at `root` changes what cargo builds: variables of this process, and cargo's configuration outside
-/// the checkout, of which the digest is kept.
+/// What around the checkout at `root` changes what cargo builds: variables of this process, and cargo's configuration, of
+/// which the digest is kept.
 ///
 /// # Errors
 /// [`XtaskError::Read`] when a configuration cannot be read, [`XtaskError::Input`] when it says what a bundle could not show.
@@ -92,27 +94,29 @@ pub(crate) fn of_builds(root: &Path) -> Result<BTreeMap<String, String>, XtaskEr
         (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
     };
     let variables = std::env::vars_os().map(text).filter(|(name, _)| changes_builds(name));
-    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    // Like cargo, which takes an empty one for none.
+    let home = std::env::var_os("CARGO_HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
     let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo")));
     let mut found: BTreeMap<String, String> = variables.collect();
     found.extend(configurations(root, home.as_deref())?);
     Ok(found)
 }
 
-/// The configuration that cargo reads from the directories above `root` and from `home`: what it is, without a place on this
+/// The configuration that cargo reads from `root`, the directories above it and `home`: what it is, without a place on this
 /// machine, and its SHA-256.
 fn configurations(root: &Path, home: Option<&Path>) -> Result<BTreeMap<String, String>, XtaskError> {
     // cargo knows no links on the way to where it is started.
     let root = root.canonicalize().map_err(XtaskError::read(root))?;
     let levels = root.ancestors().enumerate().map(|(levels, directory)| {
         let name = match levels {
-            0 => None,
-            1 => Some("1 level above".to_owned()),
-            _ => Some(format!("{levels} levels above")),
+            // The commit may ignore it.
+            0 => "in the checkout".to_owned(),
+            1 => "1 level above".to_owned(),
+            _ => format!("{levels} levels above"),
         };
         (name, directory.join(".cargo"))
     });
-    let home = home.map(|home| (Some("in CARGO_HOME".to_owned()), root.join(home)));
+    let home = home.map(|home| ("in CARGO_HOME".to_owned(), root.join(home)));
     let mut found = BTreeMap::new();
     for (name, directory) in levels.chain(home) {
         // Where both are there, cargo reads the first.
@@ -120,9 +124,7 @@ fn configurations(root: &Path, home: Option<&Path>) -> Result<BTreeMap<String, S
         let Some(file) = files.iter().find(|file| file.is_file()) else { continue };
         let text = std::fs::read_to_string(file).map_err(XtaskError::read(file))?;
         check_configuration(&text).map_err(|problem| XtaskError::Input(format!("{}: {problem}", file.display())))?;
-        if let Some(name) = name {
-            found.insert(format!("cargo config {name}"), sha256_hex(text.as_bytes()));
-        }
+        found.insert(format!("cargo config {name}"), sha256_hex(text.as_bytes()));
     }
     Ok(found)
 }
@@ -255,13 +257,18 @@ mod tests {
         write("above/root/.cargo/config.toml", "of = 'the commit'");
         let home = dir.path().join("home");
         let found = || configurations(&root, Some(&home)).unwrap();
-        assert_eq!(found(), BTreeMap::new());
+        assert_eq!(found().into_keys().collect::<Vec<_>>(), ["cargo config in the checkout"]);
         write("above/.cargo/config.toml", "a = 'one'");
         write(".cargo/config", "a = 'two'");
         write(".cargo/config.toml", "not read beside the other");
         write("home/config.toml", "a = 'three'");
-        let expected = [("1 level above", "one"), ("2 levels above", "two"), ("in CARGO_HOME", "three")]
-            .map(|(place, text)| (format!("cargo config {place}"), sha256_hex(format!("a = '{text}'").as_bytes())));
+        let expected = [
+            ("in the checkout", "of = 'the commit'"),
+            ("1 level above", "a = 'one'"),
+            ("2 levels above", "a = 'two'"),
+            ("in CARGO_HOME", "a = 'three'"),
+        ]
+        .map(|(place, text)| (format!("cargo config {place}"), sha256_hex(text.as_bytes())));
         assert_eq!(found(), expected.into());
         for place in ["above/root/.cargo/config.toml", "above/.cargo/config.toml", "home/config.toml"] {
             for (text, words) in [

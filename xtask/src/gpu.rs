@@ -1,7 +1,6 @@
 //! `cargo xtask gpu`: what was found, and why or why not.
 
 use clap::Args;
-use serde_json::json;
 use vram_residency::{DeviceFacts, EccMode};
 
 use crate::device::{self, Found};
@@ -29,7 +28,7 @@ pub(crate) struct GpuArgs {
 /// The subcommand.
 pub(crate) fn run(args: &GpuArgs) -> Result<Exit, XtaskError> {
     let found = device::find();
-    output::print(&if args.json { format!("{:#}\n", json!(found)) } else { render(&found) })?;
+    output::print(&if args.json { output::json(&found)? } else { render(&found) })?;
     Ok(Exit::Proven)
 }
 

@@ -11,13 +11,18 @@ use crate::error::XtaskError;
 use crate::git;
 use crate::suite::map::Map;
 
+/// What changes a build by being there, tracked or not: seen when it comes and goes.
+const BY_NAME: [&str; 6] =
+    [".cargo", ".cargo/config", ".cargo/config.toml", "build.rs", "rust-toolchain", "rust-toolchain.toml"];
+
 /// The watched files.
 pub(crate) struct Watch {
     stamps: BTreeMap<PathBuf, Stamp>,
     all_tracked: bool,
 }
 
-/// The file at a path, and when it was last changed in seconds and nanoseconds: a program cannot set this time back.
+/// The file at a path, and when it was last changed in seconds and nanoseconds, its mode and links included: a program
+/// cannot set this time back.
 type Stamp = Option<(u64, u64, i64, i64)>;
 
 impl Watch {
@@ -32,7 +37,8 @@ impl Watch {
         let sources: BTreeSet<PathBuf> =
             map.files.values().flatten().map(|file| real(file)).collect::<Result<_, _>>()?;
         let all_tracked = sources.is_subset(&tracked);
-        let stamps = tracked.union(&sources).map(|file| (file.clone(), stamp(file))).collect();
+        let by_name = BY_NAME.map(|name| top.join(name));
+        let stamps = tracked.union(&sources).chain(&by_name).map(|file| (file.clone(), stamp(file))).collect();
         Ok(Self { stamps, all_tracked })
     }
 
@@ -48,10 +54,7 @@ impl Watch {
     pub(crate) fn check(&self) -> Result<(), XtaskError> {
         let changed = self.stamps.iter().find(|(file, before)| stamp(file) != **before);
         changed.map_or(Ok(()), |(file, _)| {
-            Err(XtaskError::Input(format!(
-                "{} was written to while the tests were built or ran: run again and leave it alone meanwhile",
-                file.display()
-            )))
+            Err(XtaskError::Input(format!("{} was written to meanwhile: run again and leave it alone", file.display())))
         })
     }
 }

@@ -10,6 +10,7 @@
     reason = "a test fails by panicking"
 )]
 
+#[allow(dead_code, reason = "what only signing needs")]
 mod support;
 
 use std::os::unix::fs::PermissionsExt;

@@ -13,14 +13,14 @@
 mod support;
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use proof_bundle::attest::{DIRECTORY, Envelope, PublicKey, statements};
-use support::{Case, Run, finish, xtask};
+use support::{Case, Run, finish, keygen, xtask};
 
 const TESTS: &str = "tests/doubling.rs";
 
@@ -322,15 +322,6 @@ fn without_a_repository_a_device_or_a_place_the_run_refuses_at_once() {
     std::fs::remove_dir_all(case.path(".git")).unwrap();
     case.proof(&[]).refuses(12, &["git"]);
     assert_eq!(case.bundles(), Vec::<String>::new());
-}
-
-/// `xtask keygen` in a directory of its own.
-fn keygen(directory: &Path) -> PathBuf {
-    let key = directory.join("signing.pem");
-    let mut command = xtask();
-    command.arg("keygen").arg(&key);
-    finish(command).ends(0, &["signing.pem.pub", "key id"]);
-    key
 }
 
 fn sign(bundle: &Path, key: &Path) -> Run {

@@ -99,7 +99,8 @@ pub enum Event {
         reason: String,
     },
     /// The driver lost a device, which is stopped: an error of its memory that nothing corrects, say. What lies in it can be
-    /// neither verified nor overwritten. Written once for a device. Critical.
+    /// neither verified nor overwritten. Written at most once for a device, and not where an overwrite or a free finds the loss:
+    /// [`Event::Quarantined`] says that. Critical.
     DeviceStopped {
         /// The device's index.
         gpu_device: u32,

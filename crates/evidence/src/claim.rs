@@ -39,9 +39,9 @@ pub(crate) fn claimed() -> Vec<String> {
 /// Says what the test that contains it needs of the host beside its own program and the sources: `needs!("cargo");`,
 /// `needs!("git");` or `needs!("readelf");`.
 ///
-/// A kit, which carries tests to a host without Rust, counts on none of them. A proof there leaves the test out and says so: it did not run,
-/// with this as the reason. Like those of [`proves`](crate::proves), these calls are read from the source text of the `#[test]`
-/// function itself; at run time they do nothing.
+/// A kit, which carries tests to a host without Rust, counts on none of them. A proof there leaves the test out and says so: it
+/// did not run, with this as the reason. Like those of [`proves`](crate::proves), these calls are read from the source text of
+/// the `#[test]` function itself; at run time they do nothing.
 #[macro_export]
 macro_rules! needs {
     ("cargo") => {};

@@ -95,7 +95,7 @@ impl Verdict {
 /// `coverage.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coverage {
-    /// The version of the renderer that made the reports beside it ([`report::RENDERER_VERSION`](crate::report::RENDERER_VERSION)).
+    /// The version of what derived this and rendered the reports beside it ([`report::RENDERER_VERSION`](crate::report::RENDERER_VERSION)).
     pub renderer_version: u32,
     /// The bundle's run id.
     pub run_id: String,

@@ -143,10 +143,8 @@ fn diff_lines(found: &mut Found, file: &str, left: &str, right: &str) -> Result<
         schema.mask(&mut value);
         Ok(value)
     };
-    let counts = [left, right].map(|text| text.lines().count());
-    if let [ours, theirs] = counts
-        && ours != theirs
-    {
+    let [ours, theirs] = [left, right].map(|text| text.lines().count());
+    if ours != theirs {
         found.differ(file, "", &format!("{ours} lines"), &format!("{theirs} lines"));
     }
     // Two lines at a time: as values they take many times their bytes.

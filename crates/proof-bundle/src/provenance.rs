@@ -44,7 +44,7 @@ pub struct Provenance {
     /// What `rustc -vV` prints.
     pub rustc: String,
     /// The environment variables that change what cargo builds, by name: `RUSTFLAGS`, `CARGO_PROFILE_…` and the like; and
-    /// cargo's configuration outside the checkout, by where it is (`cargo config in CARGO_HOME`), with its SHA-256.
+    /// cargo's configuration, by where it is (`cargo config in CARGO_HOME`), with its SHA-256.
     pub build_environment: BTreeMap<String, String>,
     /// The source files of the library crates, sorted by name: the path from the workspace's root. They tell which mutants
     /// ([`crate::mutants`]) are of this source.

@@ -65,7 +65,8 @@ fn sizes_are_limited_before_anything_is_read() {
         refused("64 MiB of NUL in a report", sparse("report.html", 64 << 20), "its SHA-256 is not the one"),
         refused("64 MiB of NUL in metadata", sparse("metadata.json", 64 << 20), "its SHA-256 is not the one"),
         refused("64 MiB of NUL in the tests", sparse(JUNIT, 64 << 20), "its SHA-256 is not the one"),
-        refused("64 MiB of NUL in a statement", sparse(RESIDENCY, 64 << 20), RESIDENCY),
+        refused("16 MiB of NUL in a statement", sparse(RESIDENCY, 16 << 20), "no DSSE envelope"),
+        refused("a statement of more than 16 MiB", sparse(RESIDENCY, (16 << 20) + 1), unread),
         refused("65 files more", many(65), "more than 64 entries"),
         refused("10,000 files more", many(10_000), "more than 64 entries"),
         refused(

@@ -236,7 +236,8 @@ impl VramError {
     }
 
     /// Whether the same call can succeed later without a repair: when memory was freed, guards were dropped or the
-    /// input could be read. A shard that needs more than the whole device is not retriable. Everything else is fatal for that shard or that manager.
+    /// input could be read. A shard that needs more than the manager may ever use of the device is not retriable. Everything
+    /// else is fatal for that shard or that manager.
     #[must_use]
     pub fn is_retriable(&self) -> bool {
         match self {

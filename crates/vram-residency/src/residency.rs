@@ -36,7 +36,7 @@ impl VramManager {
     /// on a stopped manager and whenever the driver does not answer.
     ///
     /// It asks the driver and measures as [`VramManager::enforce_vram_only_policy`] does, and takes as long. What it finds has no
-    /// consequence: no event is written and nothing is stopped, but by a driver that loses the device. Call that one to enforce.
+    /// consequence: no event is written and nothing is stopped, unless the driver loses the device meanwhile. Call that one to enforce.
     #[must_use]
     pub fn is_vram_only(&self) -> bool {
         let Ok(core) = self.running() else { return false };

@@ -94,8 +94,8 @@ pub(crate) fn run(device: &Chosen, spool: &Path, seed: u64, models: &[Model]) ->
     for model in models {
         process::check_interrupted()?;
         let context = Context::new(device, spool, &shared, seed);
-        match guarded(&model.name, &directory, || models::run(&context, model, &mut notes))? {
-            Ok(file) => files.push(file),
+        match guarded(&model.name, &directory, || models::run(&context, model, &mut files, &mut notes))? {
+            Ok(()) => {}
             // As above. What the tests have shown is not lost by it.
             Err(XtaskError::Vram(error)) => context.emit(Stream::CryptoValidation, "model_completed", |record| {
                 record.field("model", &model.name).observe("completed", error.to_string())

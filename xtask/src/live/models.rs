@@ -33,12 +33,17 @@ const TOOLS: [(&str, &[&str], &str); 2] = [
     ("fsverity", &["digest", "--compact", "--hash-alg=sha256", "--block-size=4096", "--"], "tree_digest"),
 ];
 
-/// Runs everything on one model. What could not be compared is added to `notes`.
+/// Runs everything on one model, which is added to `files` once it is sealed. What could not be compared is added to `notes`.
 ///
 /// # Errors
 /// [`XtaskError::Input`] when the model does not fit the device, [`XtaskError::Read`] when its file cannot be read,
 /// [`XtaskError::Vram`] when the library refuses it otherwise, [`XtaskError::Interrupted`].
-pub(super) fn run(context: &Context<'_>, model: &Model, notes: &mut Vec<String>) -> Result<ModelFile, XtaskError> {
+pub(super) fn run(
+    context: &Context<'_>,
+    model: &Model,
+    files: &mut Vec<ModelFile>,
+    notes: &mut Vec<String>,
+) -> Result<(), XtaskError> {
     let config = VramConfig::default().max_model_bytes(model.bytes.max(DEFAULT_MAX_MODEL_BYTES));
     let manager = context.manager_of(config, model.bytes)?;
     let gpu = context.device.index;
@@ -75,16 +80,13 @@ pub(super) fn run(context: &Context<'_>, model: &Model, notes: &mut Vec<String>)
                 json!({"digest": shard.digest, "vram_bytes": shard.vram_bytes}),
             )
     });
-    compare_with_tools(context, model, &shard, &tools, notes);
-    verify_and_corrupt(context, &manager, model, &shard)?;
-    release(context, &manager, model, &shard, gpu)?;
-
     let (format, header_bytes, tensors) = match model.format {
         Format::Safetensors { tensors, header_bytes } => ("safetensors", Some(header_bytes), Some(tensors)),
         Format::Gguf { tensors, header_bytes, .. } => ("gguf", Some(header_bytes), Some(tensors)),
         Format::Opaque => ("opaque", None, None),
     };
-    Ok(ModelFile {
+    // It was sealed, whatever comes next.
+    files.push(ModelFile {
         name: model.name.clone(),
         format: format.to_owned(),
         bytes: model.bytes,
@@ -92,7 +94,10 @@ pub(super) fn run(context: &Context<'_>, model: &Model, notes: &mut Vec<String>)
         tensors,
         sha256: shard.digest.clone(),
         tree_digest: shard.tree_digest.clone(),
-    })
+    });
+    compare_with_tools(context, model, &shard, &tools, notes);
+    verify_and_corrupt(context, &manager, model, &shard)?;
+    release(context, &manager, model, &shard, gpu)
 }
 
 fn seal(manager: &VramManager, model: &Model, gpu: u32) -> Result<SealedShard, XtaskError> {

@@ -54,7 +54,11 @@ pub(super) fn run(context: &Context<'_>) -> Result<(), VramError> {
                 json!({"class": facts.class, "another_index": outcome(&elsewhere)}),
             )
     });
-    integrated_device(context)
+    match context.device.class {
+        DeviceClass::Simulated => integrated_device(context),
+        // What a run says is of its own device, and a driver's cannot be told to be another.
+        DeviceClass::FakeDriver | DeviceClass::Gpu => Ok(()),
+    }
 }
 
 /// A simulated device that claims to be integrated: its memory would be the host's.
@@ -76,7 +80,6 @@ fn integrated_device(context: &Context<'_>) -> Result<(), VramError> {
     let second = manager.seal_model(b"weights", 0);
     context.emit(PolicyEnforcement, "unified_memory_refused", |record| {
         record
-            .device(DeviceClass::Simulated.as_str())
             .field("policy", "vram_only")
             .field("decisions", [&decision])
             .field("explanation", "a device whose memory is the host's is refused, and the manager stops")

@@ -122,7 +122,7 @@ pub(crate) fn run(args: &MutantsArgs) -> Result<Exit, XtaskError> {
         None => root.join("target").join("mutants"),
     };
     let summary = if args.merge { Summary::merge(&root, &out)? } else { mutate(args, &root, &out)? };
-    output::print(&if args.json { format!("{:#}\n", summary.to_json()) } else { summary.to_string() })?;
+    output::print(&if args.json { output::json(&summary.to_json())? } else { summary.to_string() })?;
     Ok(Exit::Proven)
 }
 

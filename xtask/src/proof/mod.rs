@@ -250,7 +250,7 @@ impl Plan<'_> {
             Some(signed) => summary.with_signature(signed),
             None => summary,
         };
-        output::print(&if self.args.json { format!("{:#}\n", summary.to_json()) } else { format!("{summary}\n") })?;
+        output::print(&if self.args.json { output::json(&summary.to_json())? } else { format!("{summary}\n") })?;
         signed.transpose()?.unwrap_or_default().lines().for_each(note);
         Ok(summary.exit())
     }

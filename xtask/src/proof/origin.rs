@@ -44,7 +44,7 @@ impl Origin {
     pub(super) fn find(args: &ProofArgs) -> Result<Self, XtaskError> {
         match (&args.kit, &args.root) {
             (Some(kit), _) => Ok(Self::Kit(Box::new(Kit::open(kit)?))),
-            (None, Some(root)) => Ok(Self::Checkout(std::path::absolute(root).map_err(XtaskError::read(root))?)),
+            (None, Some(root)) => Ok(Self::Checkout(root.canonicalize().map_err(XtaskError::read(root))?)),
             (None, None) => workspace::find_root().map(Self::Checkout),
         }
     }

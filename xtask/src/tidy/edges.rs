@@ -24,11 +24,12 @@ const PRODUCTION: [(&str, &[&str]); 16] = [
 ];
 
 /// What tests may use beyond that. Every crate's tests may use `evidence` as well.
-const TESTS: [(&str, &[&str]); 4] = [
+const TESTS: [(&str, &[&str]); 5] = [
     ("allocator", &["content-digest", "fake-cuda"]),
     ("acceptance", &["audit", "cuda-ffi", "fake-cuda"]),
     ("cuda-driver", &["fake-cuda"]),
     ("cuda-ffi", &["fake-cuda"]),
+    ("xtask", &["fake-cuda"]),
 ];
 
 /// Checks every dependency of one of our crates on another.

@@ -114,8 +114,12 @@ impl Case {
 
     /// `xtask proof` on the copy, not started yet.
     pub(crate) fn proof_command(&self, arguments: &[&str]) -> Command {
+        self.proof_command_on("simulated", arguments)
+    }
+
+    pub(crate) fn proof_command_on(&self, device: &str, arguments: &[&str]) -> Command {
         let mut command = xtask();
-        command.args(["proof", "--device", "simulated", "--root"]).arg(self.directory.path()).args(arguments);
+        command.args(["proof", "--device", device, "--root"]).arg(self.directory.path()).args(arguments);
         command
     }
 
@@ -166,6 +170,15 @@ pub(crate) fn xtask() -> Command {
         .env("CARGO_BIN_NAME", "xtask")
         .stdin(Stdio::null());
     command
+}
+
+/// `xtask keygen` in a directory of its own.
+pub(crate) fn keygen(directory: &Path) -> PathBuf {
+    let key = directory.join("signing.pem");
+    let mut command = xtask();
+    command.arg("keygen").arg(&key);
+    finish(command).ends(0, &["signing.pem.pub", "key id"]);
+    key
 }
 
 /// Removes what the cargo that runs these tests has set, and shares one target directory.

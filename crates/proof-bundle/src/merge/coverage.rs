@@ -16,7 +16,7 @@ use crate::requirement::{Kind, MappedRequirement, RequirementsFile};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MergedCoverage {
-    /// The version of the renderer that made the reports beside it ([`RENDERER_VERSION`]).
+    /// The version of what derived this and rendered the reports beside it ([`RENDERER_VERSION`]).
     pub renderer_version: u32,
     /// The merged bundle's run id.
     pub run_id: String,

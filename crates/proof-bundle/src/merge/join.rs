@@ -46,9 +46,7 @@ pub fn merge(inputs: &[PathBuf], root: &Path) -> Result<(PathBuf, MergedCoverage
     }
     let mut candidates = inputs.iter().map(|directory| Candidate::read(directory)).collect::<Result<Vec<_>, _>>()?;
     candidates.sort_by(|one, other| one.run_id().cmp(other.run_id()));
-    for (number, one) in (1..).zip(&candidates) {
-        candidates.iter().skip(number).try_for_each(|other| fit(one, other))?;
-    }
+    candidates.iter().zip(candidates.iter().skip(1)).try_for_each(|(one, next)| fit(one, next))?;
     let Some(first) = candidates.first() else {
         return Err(refuse("there is nothing to merge"));
     };

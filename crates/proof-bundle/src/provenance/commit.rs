@@ -18,8 +18,8 @@ use crate::{Error, hash};
 pub struct Commit {
     /// The commit's full id, hexadecimal.
     pub sha: String,
-    /// Whether a file of the commit is missing or has other bytes, an untracked file is there that the commit does not ignore,
-    /// or the workspace is none of the commit's. Of untracked files that only this machine ignores, those count that a build
+    /// Whether a file of the commit is missing, has other bytes or is of another kind (a link, a program), an untracked file is
+    /// there that the commit does not ignore, or the workspace is none of the commit's. Of untracked files that only this machine ignores, those count that a build
     /// or a proof reads, and repositories and linked directories, which can hold such.
     pub dirty: bool,
 }
@@ -29,7 +29,8 @@ impl Commit {
     ///
     /// # Errors
     ///
-    /// [`Error::Commit`] outside a repository, before its first commit, or without `git`.
+    /// [`Error::Commit`] outside a repository, before its first commit, without `git`, when the repository keeps its files in
+    /// another directory (`core.worktree`), or when a name in it is not UTF-8.
     pub fn read(directory: impl AsRef<Path>) -> Result<Self, Error> {
         let directory = directory.as_ref();
         let fault = |problem: String| Error::Commit { directory: directory.to_owned(), problem };

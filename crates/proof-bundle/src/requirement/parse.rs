@@ -58,6 +58,8 @@ fn documents(directory: &Path) -> Result<Vec<PathBuf>, Error> {
         match name {
             "README.md" | "coverage.snapshot.json" if !is_directory => {}
             "features" if is_directory => {}
+            // An editor's or a desktop's: no reader sees it.
+            _ if name.starts_with('.') && !is_document => {}
             _ if is_document && !is_directory => paths.push(path),
             _ => {
                 let problem = "nothing reads it: specifications are README.md, NN_title.md, coverage.snapshot.json and \

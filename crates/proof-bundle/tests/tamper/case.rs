@@ -211,7 +211,7 @@ pub(crate) fn failed() -> Bundle {
     signed(fixture)
 }
 
-/// A bundle that another version of the renderer made, signed as well.
+/// A bundle that another version made, signed as well.
 pub(crate) fn of_another_version() -> Bundle {
     let bundle = Bundle::unsigned(run_with_everything());
     bundle.replace("coverage.json", "\"renderer_version\": ", "\"renderer_version\": 9");
