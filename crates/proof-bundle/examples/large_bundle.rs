@@ -41,7 +41,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: large_bundle DIRECTORY TESTS RECORDS".into());
     };
     let work = tempfile::tempdir()?;
-    fs::write(work.path().join("00_large.md"), specification())?;
+    let specs = work.path().join("specs");
+    fs::create_dir(&specs)?;
+    fs::write(specs.join("00_large.md"), specification())?;
     let map = map(tests.parse()?);
     let spool = work.path().join("spool");
     write_spools(&spool, &map, records.parse()?)?;
@@ -52,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let bundle = StagedBundle::new(out, TestType::Unit, COMMIT)?;
     let run = Run {
-        specifications: parse_specs(work.path())?,
+        specifications: parse_specs(specs)?,
         map: &map,
         scenarios: &[],
         results,
